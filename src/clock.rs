@@ -1,0 +1,53 @@
+//! The only place that reads the wall clock. Everything else is handed a [`Clock`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::domain::Stamp;
+
+/// Tells the wall time. It decides nothing about tasks (ClearML's stamps do); it dates what this program did itself:
+/// when an alert was recorded, when an attempt was made, when the next try is due.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System { offset_millis: i64 },
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self(Source::System { offset_millis: 0 })
+    }
+
+    /// The machine's clock, wrong by so many milliseconds: for tests of a monitor whose clock is off.
+    pub fn system_off_by(offset_millis: i64) -> Self {
+        Self(Source::System { offset_millis })
+    }
+
+    /// A clock that stands still until [`Clock::set`] moves it.
+    pub fn manual(start: Stamp) -> Self {
+        Self(Source::Manual(Arc::new(AtomicI64::new(start.as_millis()))))
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Stamp {
+        match &self.0 {
+            Source::System { offset_millis } => {
+                #[expect(clippy::disallowed_methods, reason = "the one place that owns the wall clock")]
+                let now = Stamp::from_timestamp(jiff::Timestamp::now());
+                Stamp::from_millis(now.as_millis().saturating_add(*offset_millis))
+            }
+            Source::Manual(millis) => Stamp::from_millis(millis.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Moves a manual clock to `now`, forwards or backwards; a system clock is left alone.
+    pub fn set(&self, now: Stamp) {
+        if let Source::Manual(millis) = &self.0 {
+            millis.store(now.as_millis(), Ordering::SeqCst);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The core: what a task, an outcome, a run, a rule, a verdict, an alert and a message are. Pure: nothing here touches
+//! the network, the disk, the environment or a clock; everything it needs, time included, is an argument.
+
+pub mod backoff;
+pub mod stamp;
+pub mod task;
+
+pub use backoff::Backoff;
+pub use stamp::Stamp;
+pub use task::{Named, Outcome, Status, Task};

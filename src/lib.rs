@@ -1,0 +1,22 @@
+//! clearml-alerts: watches ClearML tasks and posts an alert to Slack for every outcome that passes a rule.
+//!
+//! The rooms in reading order, from the core to the street; a room knows only the ones above it in this list:
+//!
+//! - [`domain`]: what things are and what is decided about them. Pure.
+//! - [`clock`]: the only reader of the wall clock.
+//! - [`settings`], [`store`], [`clearml`], [`slack`]: the four outer worlds (what the user wants, SQLite, ClearML's API,
+//!   Slack's API). They do not know each other.
+//! - [`monitor`]: the service, the only room that knows ClearML, Slack and the store together.
+//! - [`sandbox`]: simulated ClearML and Slack servers, for the demo and the tests.
+//! - [`cli`]: a file per subcommand.
+
+pub mod clearml;
+pub mod cli;
+pub mod clock;
+pub mod domain;
+pub mod monitor;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+pub mod settings;
+pub mod slack;
+pub mod store;
