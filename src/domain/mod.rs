@@ -2,9 +2,15 @@
 //! the network, the disk, the environment or a clock; everything it needs, time included, is an argument.
 
 pub mod backoff;
+pub mod decide;
+pub mod rule;
+pub mod run;
 pub mod stamp;
 pub mod task;
 
 pub use backoff::Backoff;
+pub use decide::{Decision, RuleVerdict, decide};
+pub use rule::{Filter, ProjectFilter, Rule, Suppression, UserFilter, Verdict};
+pub use run::{Change, Ended, KnownTask, Observation, OutcomeSet};
 pub use stamp::Stamp;
 pub use task::{Named, Outcome, Status, Task};
