@@ -250,10 +250,8 @@ mod tests {
 
     #[test]
     fn an_empty_project_set_and_a_task_without_project_never_widen() {
-        let rule = Rule {
-            projects: ProjectFilter::Matching { pattern: String::new(), ids: HashSet::new() },
-            ..watch_all()
-        };
+        let rule =
+            Rule { projects: ProjectFilter::Matching { pattern: String::new(), ids: HashSet::new() }, ..watch_all() };
         let homeless = Task { project: None, ..task(Status::Failed) };
         let nameless = Task { project: Some(Named { id: String::new(), name: None }), ..task(Status::Failed) };
         for each in [homeless, nameless, task(Status::Failed)] {

@@ -146,9 +146,8 @@ fn moved(known: &KnownTask, task: &Task) -> Observation {
 fn ended(known: &KnownTask, task: &Task, outcome: Outcome) -> Observation {
     let mut next = with_status_of(known, task);
     let last_end = known.ended.as_ref().filter(|_| known.status.outcome().is_some());
-    let another_run = last_end.is_some_and(|last| {
-        ran_again(last, task) || (last.outcome != outcome && known.run_outcomes.contains(outcome))
-    });
+    let another_run = last_end
+        .is_some_and(|last| ran_again(last, task) || (last.outcome != outcome && known.run_outcomes.contains(outcome)));
     if another_run {
         next.run = known.run.saturating_add(1);
         next.run_outcomes = OutcomeSet::default();
@@ -172,10 +171,5 @@ fn with_status_of(known: &KnownTask, task: &Task) -> KnownTask {
 }
 
 fn end_of(task: &Task, outcome: Outcome) -> Ended {
-    Ended {
-        outcome,
-        status_changed: task.status_changed,
-        started: task.started,
-        active_duration: task.active_duration,
-    }
+    Ended { outcome, status_changed: task.status_changed, started: task.started, active_duration: task.active_duration }
 }
