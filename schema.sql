@@ -14,6 +14,7 @@ CREATE TABLE monitor (
     server          TEXT,               -- the ClearML API address this database belongs to; NULL until the first poll
     watch_from      INTEGER,            -- nothing stamped before this is ever asked for; NULL until watching has begun
     watermark       INTEGER,            -- everything stamped up to here has been recorded; NULL until watching has begun
+    generation      INTEGER NOT NULL DEFAULT 0, -- grows with every write; the lock file keeps a copy, so that a lost WAL or an older file is noticed
     last_poll_at    INTEGER,            -- when the last good poll ended
     announced_at    INTEGER             -- when the last start message was handed to delivery
 ) STRICT;
@@ -76,6 +77,7 @@ CREATE TABLE alerts (
     url             TEXT,               -- the task's page in ClearML's web application; NULL where its address is unknown
     created_at      INTEGER NOT NULL,
     sent_at         INTEGER,
+    dropped_at      INTEGER,            -- when a person gave up a dead one for good (`dead drop`)
     UNIQUE (rule, task_id, run, outcome) -- what makes a second alert about the same end impossible
 ) STRICT;
 CREATE INDEX alerts_newest ON alerts (status_changed, id);
