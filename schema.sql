@@ -99,10 +99,10 @@ CREATE TABLE deliveries (
     form            TEXT NOT NULL DEFAULT 'full' CHECK (form IN ('full', 'without_metadata', 'text_only')),
     state           TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'unknown', 'held', 'sent', 'dead')),
     reason          TEXT,               -- why it is in this state
-    due_at          INTEGER NOT NULL,   -- not tried before this
+    due_at          INTEGER NOT NULL,   -- not tried before this; 0: at once
     tries           INTEGER NOT NULL DEFAULT 0,
     failures        INTEGER NOT NULL DEFAULT 0, -- tries in a row that Slack did not take; sets the back-off
-    first_try_at    INTEGER,            -- where to begin to look for it in Slack
+    first_try_at    INTEGER,            -- when it was first tried, by Slack's clock: where to begin to look for it
     looks           INTEGER NOT NULL DEFAULT 0, -- how often a message whose answer was lost has been looked for since
     possible_duplicate INTEGER NOT NULL DEFAULT 0 CHECK (possible_duplicate IN (0, 1)), -- sent again without knowing whether the first had arrived
     message_ts      TEXT,               -- Slack's ID of the message
@@ -111,6 +111,7 @@ CREATE TABLE deliveries (
 ) STRICT;
 CREATE INDEX deliveries_open ON deliveries (channel, due_at, id) WHERE state IN ('pending', 'sending', 'unknown', 'held');
 CREATE INDEX deliveries_digests ON deliveries (channel, id) WHERE kind = 'digest' AND method = 'post';
+CREATE INDEX deliveries_edits ON deliveries (edits) WHERE edits IS NOT NULL;
 
 -- Every try to send a delivery: written before the request, completed after the answer.
 CREATE TABLE attempts (

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use tokio::time::Instant;
+
 use crate::domain::Stamp;
 
 /// Tells the wall time. It decides nothing about tasks (ClearML's stamps do); it dates what this program did itself:
@@ -12,19 +14,20 @@ pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    System { offset_millis: i64 },
+    System { offset_millis: i64, wall_at_start: Stamp, start: Instant },
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self(Source::System { offset_millis: 0 })
+        Self::system_off_by(0)
     }
 
     /// The machine's clock, wrong by so many milliseconds: for tests of a monitor whose clock is off.
     pub fn system_off_by(offset_millis: i64) -> Self {
-        Self(Source::System { offset_millis })
+        let wall_at_start = wall(offset_millis);
+        Self(Source::System { offset_millis, wall_at_start, start: Instant::now() })
     }
 
     /// A clock that stands still until [`Clock::set`] moves it.
@@ -35,12 +38,17 @@ impl Clock {
     /// The time now.
     pub fn now(&self) -> Stamp {
         match &self.0 {
-            Source::System { offset_millis } => {
-                #[expect(clippy::disallowed_methods, reason = "the one place that owns the wall clock")]
-                let now = Stamp::from_timestamp(jiff::Timestamp::now());
-                Stamp::from_millis(now.as_millis().saturating_add(*offset_millis))
-            }
+            Source::System { offset_millis, .. } => wall(*offset_millis),
             Source::Manual(millis) => Stamp::from_millis(millis.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// The wall time at this clock's making plus the time that has passed since, whatever was done to the wall clock
+    /// meanwhile: what waits are measured by.
+    pub fn steady(&self) -> Stamp {
+        match &self.0 {
+            Source::System { wall_at_start, start, .. } => wall_at_start.plus(start.elapsed()),
+            Source::Manual(_) => self.now(),
         }
     }
 
@@ -50,4 +58,10 @@ impl Clock {
             millis.store(now.as_millis(), Ordering::SeqCst);
         }
     }
+}
+
+fn wall(offset_millis: i64) -> Stamp {
+    #[expect(clippy::disallowed_methods, reason = "the one place that owns the wall clock")]
+    let now = Stamp::from_timestamp(jiff::Timestamp::now());
+    Stamp::from_millis(now.as_millis().saturating_add(offset_millis))
 }

@@ -3,7 +3,7 @@
 //! The rooms in reading order, from the core to the street; a room knows only the ones above it in this list:
 //!
 //! - [`domain`]: what things are and what is decided about them. Pure.
-//! - [`clock`]: the only reader of the wall clock.
+//! - [`clock`]: the only reader of the wall clock. [`crash`]: where a debug build can be made to die, for tests.
 //! - [`settings`], [`store`], [`clearml`], [`slack`]: the four outer worlds (what the user wants, SQLite, ClearML's API,
 //!   Slack's API). They do not know each other.
 //! - [`monitor`]: the service, the only room that knows ClearML, Slack and the store together.
@@ -13,6 +13,7 @@
 pub mod clearml;
 pub mod cli;
 pub mod clock;
+pub mod crash;
 pub mod domain;
 pub mod monitor;
 #[cfg(feature = "sandbox")]

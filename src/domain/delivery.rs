@@ -192,15 +192,15 @@ pub struct Waits {
 impl Waits {
     /// 1 s to 5 min with jitter; a parked channel every minute; 5 s until an absent message is believed to be absent.
     pub const STANDARD: Self = Self {
-        retry: Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(300) },
-        long_retry: Backoff { first: Duration::from_secs(120), longest: Duration::from_secs(1800) },
-        parked: Duration::from_secs(60),
+        retry: Backoff { first: Duration::from_secs(1), longest: Duration::from_mins(5) },
+        long_retry: Backoff { first: Duration::from_mins(2), longest: Duration::from_mins(30) },
+        parked: Duration::from_mins(1),
         settle: Duration::from_secs(5),
     };
 }
 
 /// The longest wait that is believed when Slack asks for one: a broken proxy must not stop the service for a year.
-pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// What an answer makes of a delivery. `jitter` in `0.0..1.0` spreads the retries of many clients.
 pub fn after_answer(answer: &Answer, situation: Situation, waits: &Waits, jitter: f64) -> Step {

@@ -60,9 +60,9 @@ impl Store {
     }
 
     /// Ends a channel's parking: everything `held` for it is due at once. Returns how many alerts that are.
-    pub async fn unpark_channel(&self, name: &str, now: Stamp) -> Result<usize, StoreError> {
+    pub async fn unpark_channel(&self, name: &str) -> Result<usize, StoreError> {
         let name = name.to_owned();
-        self.write(move |tx| unpark(tx, &name, now)).await
+        self.write(move |tx| unpark(tx, &name)).await
     }
 
     /// The waits that Slack asked for and that are not over at `now`.
@@ -116,12 +116,12 @@ pub(super) fn park(
     Ok(is_news)
 }
 
-pub(super) fn unpark(tx: &Transaction<'_>, name: &str, now: Stamp) -> rusqlite::Result<usize> {
+pub(super) fn unpark(tx: &Transaction<'_>, name: &str) -> rusqlite::Result<usize> {
     let sql = "UPDATE channels SET parked_at = NULL, parked_reason = NULL, retry_at = NULL WHERE name = ?1";
     tx.execute(sql, [name])?;
     let sql =
-        "UPDATE deliveries SET state = 'pending', reason = NULL, due_at = ?2 WHERE channel = ?1 AND state = 'held'";
-    tx.execute(sql, params![name, now.as_millis()])?;
+        "UPDATE deliveries SET state = 'pending', reason = NULL, due_at = 0 WHERE channel = ?1 AND state = 'held'";
+    tx.execute(sql, [name])?;
     tx.execute("UPDATE alerts SET state = 'pending', reason = NULL WHERE channel = ?1 AND state = 'held'", [name])
 }
 

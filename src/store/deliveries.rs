@@ -199,9 +199,15 @@ const DELIVERY_COLUMNS: &str = "id, kind, method, edits, channel, channel_id, ke
     failures, first_try_at, looks, message_ts";
 
 impl Store {
-    /// What was under way when the last run ended may have arrived: it becomes `unknown`. Returns how many messages.
-    pub async fn recover_interrupted(&self, now: Stamp) -> Result<usize, StoreError> {
+    /// Takes up what the last run left: a message that was under way may have arrived and becomes `unknown`, and no stored
+    /// wait ends after `latest`, whatever the clock showed when it was stored. Returns how many messages became unknown.
+    pub async fn recover_interrupted(&self, latest: Stamp) -> Result<usize, StoreError> {
         self.write(move |tx| {
+            let open = "state IN ('pending', 'sending', 'unknown', 'held')";
+            let sql = format!("UPDATE deliveries SET due_at = min(due_at, ?1) WHERE {open}");
+            tx.execute(&sql, [latest.as_millis()])?;
+            tx.execute("UPDATE pauses SET until_at = min(until_at, ?1)", [latest.as_millis()])?;
+            tx.execute("UPDATE channels SET retry_at = min(retry_at, ?1)", [latest.as_millis()])?;
             let reason = "the program ended before Slack's answer was recorded";
             let sql = "UPDATE alerts SET state = 'unknown', reason = ?1 WHERE state = 'sending'";
             tx.execute(sql, [reason])?;
@@ -287,13 +293,14 @@ impl Store {
         .await
     }
 
-    /// Records that an attempt is about to be made. Returns its number.
-    pub async fn begin_attempt(&self, attempt: Attempt, now: Stamp) -> Result<i64, StoreError> {
+    /// Records that an attempt is about to be made. `slack_now` is the time by Slack's clock: from there on the message is
+    /// looked for if its answer is lost. Returns the attempt's number.
+    pub async fn begin_attempt(&self, attempt: Attempt, now: Stamp, slack_now: Stamp) -> Result<i64, StoreError> {
         self.write(move |tx| {
             let sql =
                 "UPDATE deliveries SET state = 'sending', reason = NULL, tries = tries + 1, failures = failures + 1,
                            looks = 0, first_try_at = coalesce(first_try_at, ?2) WHERE id = ?1";
-            tx.prepare_cached(sql)?.execute(params![attempt.delivery, now.as_millis()])?;
+            tx.prepare_cached(sql)?.execute(params![attempt.delivery, slack_now.as_millis()])?;
             set_alerts(tx, attempt.delivery, "sending", None)?;
             let sql = "INSERT INTO attempts (delivery_id, started_at, payload_sha256, payload_bytes)
                        VALUES (?1, ?2, ?3, ?4) RETURNING id";
@@ -342,6 +349,51 @@ impl Store {
         self.write(move |tx| apply_look(tx, &delivery, found_absent, reconciled, now)).await
     }
 
+    /// The newest digest of `channel` that may still be edited: shown after `shown_after`, and it or its newest edit after
+    /// `active_after`.
+    pub async fn open_digest(
+        &self,
+        channel: &str,
+        shown_after: Stamp,
+        active_after: Stamp,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let channel = channel.to_owned();
+        self.read(move |connection| {
+            let sql = format!(
+                "SELECT {DELIVERY_COLUMNS} FROM deliveries AS root
+                 WHERE channel = ?1 AND kind = 'digest' AND method = 'post' AND state = 'sent' AND sent_at >= ?2
+                     AND NOT EXISTS (SELECT 1 FROM deliveries AS edit WHERE edit.edits = root.id AND edit.state = 'dead')
+                     AND max(sent_at, (SELECT coalesce(max(edit.sent_at), 0) FROM deliveries AS edit
+                                       WHERE edit.edits = root.id)) >= ?3
+                 ORDER BY id DESC LIMIT 1"
+            );
+            let parameters = params![channel, shown_after.as_millis(), active_after.as_millis()];
+            connection.prepare_cached(&sql)?.query_row(parameters, delivery).optional()
+        })
+        .await
+    }
+
+    /// The alerts that a digest and its edits tell.
+    pub async fn alerts_of_digest(&self, digest: i64) -> Result<Vec<PendingAlert>, StoreError> {
+        self.read(move |connection| {
+            let sql = "SELECT id, rule, run, outcome, channel, snapshot, url FROM alerts WHERE delivery_id IN
+                           (SELECT ?1 UNION ALL SELECT id FROM deliveries WHERE edits = ?1) ORDER BY status_changed, id";
+            connection.prepare_cached(sql)?.query_map([digest], pending_alert)?.collect()
+        })
+        .await
+    }
+
+    /// Gives up an edit whose message is gone: its alerts are composed anew.
+    pub async fn abandon_edit(&self, delivery: i64, reason: &'static str) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            let sql = "UPDATE alerts SET delivery_id = NULL, digest = 0, state = 'pending', reason = NULL WHERE delivery_id = ?1";
+            tx.execute(sql, [delivery])?;
+            let sql = "UPDATE deliveries SET state = 'dead', reason = ?2 WHERE id = ?1";
+            tx.execute(sql, params![delivery, reason]).map(drop)
+        })
+        .await
+    }
+
     /// Takes back messages that were never shown and whose channel is not where the rule posts any more, so that their
     /// alerts are composed for the new one. Returns how many alerts moved.
     pub async fn retarget(&self, rule: &str, channel: &str) -> Result<usize, StoreError> {
@@ -383,7 +435,7 @@ impl Store {
 
 fn insert(tx: &Transaction<'_>, new: &NewDelivery, now: Stamp) -> rusqlite::Result<i64> {
     let sql = "INSERT INTO deliveries (kind, method, edits, channel, channel_id, key, payload, state, due_at, created_at)
-               VALUES (:kind, :method, :edits, :channel, :channel_id, :key, :payload, 'pending', :now, :now) RETURNING id";
+               VALUES (:kind, :method, :edits, :channel, :channel_id, :key, :payload, 'pending', 0, :now) RETURNING id";
     let id: i64 = tx.prepare_cached(sql)?.query_row(
         named_params! {
             ":kind": new.kind.as_str(), ":method": new.method.as_str(), ":edits": new.edits, ":channel": new.channel,
@@ -423,7 +475,7 @@ fn apply(
         Step::Degrade { form } => {
             let sql = "UPDATE deliveries SET form = ?2, payload = coalesce(?3, payload) WHERE id = ?1";
             tx.execute(sql, params![delivery.id, form.as_str(), payload])?;
-            wait(tx, delivery.id, DeliveryState::Pending, now, reason)
+            wait(tx, delivery.id, DeliveryState::Pending, Stamp::EPOCH, reason)
         }
         Step::Dead => wait(tx, delivery.id, DeliveryState::Dead, now, reason),
     }
@@ -443,7 +495,7 @@ fn apply_look(
                 tx.execute("UPDATE deliveries SET possible_duplicate = 1 WHERE id = ?1", [delivery.id])?;
             }
             let reason = "its answer was lost; it is sent again";
-            wait(tx, delivery.id, DeliveryState::Pending, now, Some(reason))
+            wait(tx, delivery.id, DeliveryState::Pending, Stamp::EPOCH, Some(reason))
         }
         Reconciled::LookAgain { due } => {
             let sql = "UPDATE deliveries SET due_at = ?2, looks = looks + ?3, failures = failures + ?4 WHERE id = ?1";
@@ -464,7 +516,7 @@ fn mark_sent(tx: &Transaction<'_>, delivery: &Delivery, ts: &str, now: Stamp) ->
     let reason = possible_duplicate.then_some("possible duplicate: an answer was lost, and the message was sent again");
     let sql = "UPDATE alerts SET state = 'sent', reason = ?2, sent_at = ?3 WHERE delivery_id = ?1";
     tx.prepare_cached(sql)?.execute(params![delivery.id, reason, now.as_millis()])?;
-    channels::unpark(tx, &delivery.channel, now).map(drop)
+    channels::unpark(tx, &delivery.channel).map(drop)
 }
 
 fn wait(tx: &Transaction<'_>, id: i64, state: DeliveryState, due: Stamp, reason: Option<&str>) -> rusqlite::Result<()> {

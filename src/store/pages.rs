@@ -98,6 +98,7 @@ fn record_page(tx: &Transaction<'_>, page: &PageToRecord) -> rusqlite::Result<Re
         Watching::Begin { from, watermark } => monitor::begin(tx, from, watermark)?,
         Watching::Outcomes => page.newest.map_or(Ok(()), |newest| monitor::advance(tx, newest))?,
     }
+    crate::crash::point("before_commit");
     Ok(recorded)
 }
 

@@ -1,0 +1,180 @@
+//! One alert as a message: header, link, fields, console tail, context.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    FALLBACK_CHARACTERS, HEADER_CHARACTERS, Parts, Place, SECTION_CHARACTERS, context, header, key, linked, mrkdwn, payload,
+    safe, section, words,
+};
+use crate::domain::console::ConsoleTail;
+use crate::domain::{PendingAlert, Task, text};
+
+/// The longest configured prefix that is sent; settings refuse a longer one.
+pub const PREFIX_CHARACTERS: usize = 1_000;
+/// An outcome older than this when it is told says how late it is.
+const LATE: Duration = Duration::from_mins(15);
+
+/// Everything an alert's message is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct AlertMessage<'a> {
+    /// The alert.
+    pub alert: &'a PendingAlert,
+    /// Slack's ID of the channel.
+    pub channel_id: &'a str,
+    /// The database's own name.
+    pub instance: &'a str,
+    /// Configured text before the alert, in Slack's markup.
+    pub prefix: Option<&'a str>,
+    /// The project's page, if known.
+    pub project_url: Option<&'a str>,
+    /// The ClearML server, as people call it: its host.
+    pub server: &'a str,
+    /// The last lines of the console; `None` where they could not be fetched.
+    pub console: Option<&'a ConsoleTail>,
+    /// How long ago the server stamped the outcome.
+    pub age: Duration,
+}
+
+/// The key of an alert's message: by it the message is found again in Slack.
+pub fn alert_key(instance: &str, alert: &PendingAlert) -> String {
+    key(instance, &format!("{}/{}/{}/{}", alert.rule, alert.task.id, alert.run, alert.outcome))
+}
+
+/// The payload that tells one alert, and the key in its metadata.
+pub fn compose_alert(message: &AlertMessage<'_>) -> (String, String) {
+    let alert = message.alert;
+    let key = alert_key(message.instance, alert);
+    let parts = Parts { text: fallback(alert), blocks: blocks(message), key: key.clone(), facts: facts(alert) };
+    (payload(&Place::New { channel: message.channel_id.to_owned() }, parts), key)
+}
+
+fn facts(alert: &PendingAlert) -> Map<String, Value> {
+    let mut facts = Map::new();
+    facts.insert("rule".to_owned(), alert.rule.clone().into());
+    facts.insert("task_id".to_owned(), alert.task.id.clone().into());
+    facts.insert("run".to_owned(), alert.run.into());
+    facts.insert("status".to_owned(), alert.outcome.as_str().into());
+    facts
+}
+
+/// The notification's text, and all that is left where blocks are refused: it names the task's ID.
+fn fallback(alert: &PendingAlert) -> String {
+    let task = &alert.task;
+    let mut text = format!("Task {}: {}", words::outcome(alert.outcome), safe(&task.name, 200));
+    if let Some(project) = task.project_label() {
+        text.push_str(&format!(" in {}", safe(project, 200)));
+    }
+    if let Some(reason) = first_reason(task) {
+        text.push_str(&format!(" - {}", safe(reason, 250)));
+    }
+    text.push_str(" (");
+    if let Some(user) = task.user_label() {
+        text.push_str(&format!("user {}, ", safe(user, 100)));
+    }
+    text.push_str(&format!("iteration {}, task {})", task.last_iteration, safe(&task.id, 80)));
+    debug_assert!(text::units(&text) <= FALLBACK_CHARACTERS, "the parts' limits add up to less");
+    text
+}
+
+/// What ended the task, in the words that tell most: the SDK puts the exception into the reason.
+fn first_reason(task: &Task) -> Option<&str> {
+    [&task.status_reason, &task.status_message].into_iter().flatten().map(|text| first_line(text)).find(|line| !line.is_empty())
+}
+
+fn first_line(text: &str) -> &str {
+    text.trim().lines().next().unwrap_or_default().trim()
+}
+
+fn blocks(message: &AlertMessage<'_>) -> Vec<Value> {
+    let task = &message.alert.task;
+    let title = format!("Task {}: {}", words::outcome(message.alert.outcome), text::single_line(&task.name));
+    let mut blocks = vec![header(&text::truncate_escaped(&title, HEADER_CHARACTERS)), section(&lead(message))];
+    let fields = fields(message);
+    if !fields.is_empty() {
+        blocks.push(json!({ "type": "section", "fields": fields }));
+    }
+    if let Some(console) = message.console.filter(|console| !console.lines.is_empty()) {
+        blocks.push(preformatted(&console.lines.join("\n")));
+    }
+    blocks.push(context(&context_line(message)));
+    blocks
+}
+
+/// Prefix, link to the task and its project, and the first line of the server's message as a quote.
+fn lead(message: &AlertMessage<'_>) -> String {
+    let task = &message.alert.task;
+    let mut lead = String::new();
+    if let Some(prefix) = message.prefix.map(str::trim).filter(|prefix| !prefix.is_empty()) {
+        lead.push_str(&text::truncate(prefix, PREFIX_CHARACTERS));
+        lead.push(' ');
+    }
+    lead.push_str(&linked(message.alert.url.as_deref(), name_of(task), 400));
+    if let Some(project) = task.project_label() {
+        lead.push_str(&format!(" in {}", linked(message.project_url, project, 400)));
+    }
+    if let Some(quote) = task.status_message.as_deref().map(first_line).filter(|line| !line.is_empty()) {
+        lead.push_str(&format!("\n>{}", safe(quote, 400)));
+    }
+    debug_assert!(text::units(&lead) <= SECTION_CHARACTERS + 1_000, "the parts' limits add up to less");
+    lead
+}
+
+fn name_of(task: &Task) -> &str {
+    if task.name.trim().is_empty() { &task.id } else { &task.name }
+}
+
+fn fields(message: &AlertMessage<'_>) -> Vec<Value> {
+    let task = &message.alert.task;
+    let reason = task.status_reason.as_deref().map(first_line).filter(|line| !line.is_empty());
+    let worker = task.worker.as_deref().filter(|worker| !worker.is_empty());
+    let queue = task.queue.as_ref().map(crate::domain::Named::label);
+    [
+        Some(field("Status", words::outcome(message.alert.outcome))),
+        task.user_label().map(|user| field("User", &safe(user, 150))),
+        Some(field("Iterations", &task.last_iteration.to_string())),
+        run_time(task).map(|run_time| field("Run time", &words::duration(run_time))),
+        worker.map(|worker| field("Worker", &safe(worker, 200))),
+        queue.map(|queue| field("Queue", &safe(queue, 150))),
+        reason.map(|reason| field("Reason", &safe(reason, 500))),
+        Some(field("When", &words::slack_date(task.status_changed))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn field(name: &str, value: &str) -> Value {
+    mrkdwn(&format!("*{name}*\n{value}"))
+}
+
+/// How long the run lasted: what ClearML measured, else from its start to its end.
+fn run_time(task: &Task) -> Option<Duration> {
+    let measured = task.active_duration.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+    measured.or_else(|| Some(task.completed.unwrap_or(task.status_changed).since(task.started?)))
+}
+
+fn preformatted(text: &str) -> Value {
+    json!({
+        "type": "rich_text",
+        "elements": [{ "type": "rich_text_preformatted", "elements": [{ "type": "text", "text": text }] }],
+    })
+}
+
+fn context_line(message: &AlertMessage<'_>) -> String {
+    let mut parts = vec![format!("Task {}", safe(&message.alert.task.id, 80)), safe(message.server, 150)];
+    if message.alert.rule != crate::domain::Rule::DEFAULT_NAME {
+        parts.push(format!("rule {}", safe(&message.alert.rule, 100)));
+    }
+    if message.age > LATE {
+        parts.push(format!("late by {}", words::duration(message.age)));
+    }
+    match message.console {
+        None => parts.push("console not available".to_owned()),
+        Some(console) if console.lines.is_empty() => parts.push("no console output".to_owned()),
+        Some(console) if console.lines.len() == 1 => parts.push("last console line".to_owned()),
+        Some(console) => parts.push(format!("last {} console lines", console.lines.len())),
+    }
+    parts.join(" · ")
+}

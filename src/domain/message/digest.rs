@@ -1,0 +1,168 @@
+//! One message that stands for many alerts of a channel, so that a flood does not bury it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{HEADER_CHARACTERS, Parts, Place, context, header, key, linked, payload, safe, section, words};
+use crate::domain::{Outcome, Stamp, text};
+
+/// Tasks that a digest names.
+const NAMED_TASKS: usize = 10;
+/// Projects that a digest tells apart.
+const NAMED_PROJECTS: usize = 5;
+/// Reasons that a digest counts.
+const NAMED_REASONS: usize = 3;
+
+/// One alert as a digest tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestItem {
+    /// The task's name.
+    pub task_name: String,
+    /// Its project's name, if it is in one.
+    pub project: Option<String>,
+    /// Its user's name.
+    pub user: Option<String>,
+    /// The outcome.
+    pub outcome: Outcome,
+    /// When the server stamped it.
+    pub status_changed: Stamp,
+    /// Last iteration reported.
+    pub iteration: i64,
+    /// Why, in the server's words.
+    pub reason: Option<String>,
+    /// The task's page.
+    pub url: Option<String>,
+}
+
+/// Everything a digest is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct DigestMessage<'a> {
+    /// The alerts it stands for, oldest first; at least one.
+    pub items: &'a [DigestItem],
+    /// Configured text before it, in Slack's markup.
+    pub prefix: Option<&'a str>,
+    /// The database's own name.
+    pub instance: &'a str,
+    /// What tells this digest from others of the database.
+    pub id: &'a str,
+}
+
+/// The payload of a digest and the key in its metadata.
+pub fn compose_digest(place: &Place, message: &DigestMessage<'_>) -> (String, String) {
+    let key = key(message.instance, &format!("digest/{}", message.id));
+    let title = title(message.items);
+    let mut facts = Map::new();
+    facts.insert("digest_of".to_owned(), message.items.len().into());
+    let text = format!("{}: {}", safe(&title, 300), safe(&summary_words(message.items), 600));
+    let parts = Parts { text, blocks: blocks(message, &title), key: key.clone(), facts };
+    (payload(place, parts), key)
+}
+
+/// `27 tasks failed in vision/resnet`, `1,200 tasks failed in 3 projects`, `12 tasks ended`.
+fn title(items: &[DigestItem]) -> String {
+    let outcomes = count_by(items, |item| Some(words::outcome(item.outcome)));
+    let verb = if let [(only, _)] = outcomes.as_slice() { only } else { "ended" };
+    let tasks = if items.len() == 1 { "1 task".to_owned() } else { format!("{} tasks", words::number(items.len())) };
+    let projects = count_by(items, |item| item.project.as_deref());
+    match projects.as_slice() {
+        [] => format!("{tasks} {verb}"),
+        [(project, _)] => format!("{tasks} {verb} in {}", text::single_line(project)),
+        several => format!("{tasks} {verb} in {} projects", several.len()),
+    }
+}
+
+/// `1,180 failed, 20 aborted`.
+fn summary_words(items: &[DigestItem]) -> String {
+    let counts = count_by(items, |item| Some(words::outcome(item.outcome)));
+    let counts: Vec<String> = counts.iter().map(|(word, count)| format!("{} {word}", words::number(*count))).collect();
+    counts.join(", ")
+}
+
+fn blocks(message: &DigestMessage<'_>, title: &str) -> Vec<Value> {
+    let mut blocks = vec![header(&text::truncate_escaped(title, HEADER_CHARACTERS)), section(&summary(message))];
+    let mut named = 0;
+    for (project, items) in by_project(message.items) {
+        let (lines, shown) = project_section(project, &items, NAMED_TASKS - named);
+        named += shown;
+        blocks.push(section(&lines));
+        if named >= NAMED_TASKS {
+            break;
+        }
+    }
+    let more = message.items.len() - named;
+    let see = "`clearml-alerts history` lists every one";
+    blocks.push(context(&match more {
+        0 => see.to_owned(),
+        more => format!("{} more: {see}", words::number(more)),
+    }));
+    blocks
+}
+
+fn summary(message: &DigestMessage<'_>) -> String {
+    let items = message.items;
+    let mut lines = String::new();
+    if let Some(prefix) = message.prefix.map(str::trim).filter(|prefix| !prefix.is_empty()) {
+        lines.push_str(&text::truncate(prefix, super::alert::PREFIX_CHARACTERS));
+        lines.push(' ');
+    }
+    lines.push_str(&summary_words(items));
+    if let (Some(first), Some(last)) = (items.first(), items.last()) {
+        let (first, last) = (first.status_changed, last.status_changed);
+        lines.push_str(&format!(" · {} to {}", words::slack_date(first), words::slack_date(last)));
+    }
+    for (reason, count) in count_by(items, |item| item.reason.as_deref()).into_iter().take(NAMED_REASONS) {
+        lines.push_str(&format!("\n>{} × {}", words::number(count), safe(reason, 250)));
+    }
+    lines
+}
+
+fn by_project(items: &[DigestItem]) -> Vec<(Option<&str>, Vec<&DigestItem>)> {
+    let mut groups: BTreeMap<Option<&str>, Vec<&DigestItem>> = BTreeMap::new();
+    for item in items {
+        groups.entry(item.project.as_deref()).or_default().push(item);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, items)| std::cmp::Reverse(items.len()));
+    let room = (NAMED_TASKS / groups.len().clamp(1, NAMED_PROJECTS)).max(1);
+    groups.truncate(NAMED_PROJECTS);
+    let several = groups.len() > 1;
+    for (_, items) in &mut groups {
+        if several && items.len() > room {
+            items.rotate_left(0);
+        }
+    }
+    groups
+}
+
+/// A project's tasks as bullets, and how many of them are named.
+fn project_section(project: Option<&str>, items: &[&DigestItem], room: usize) -> (String, usize) {
+    let share = room.min(items.len());
+    let mut lines = format!("*{}* · {}", safe(project.unwrap_or("without a project"), 150), words::number(items.len()));
+    for item in items.iter().take(share) {
+        lines.push_str("\n• ");
+        lines.push_str(&bullet(item));
+    }
+    (lines, share)
+}
+
+fn bullet(item: &DigestItem) -> String {
+    let mut parts = vec![linked(item.url.as_deref(), &item.task_name, 300)];
+    parts.extend(item.user.as_deref().map(|user| safe(user, 60)));
+    parts.push(format!("it {}", item.iteration));
+    parts.extend(item.reason.as_deref().map(|reason| safe(reason, 120)));
+    parts.join(" · ")
+}
+
+/// Counts values, most frequent first, ties by value; what has none is left out.
+fn count_by<'a>(items: &'a [DigestItem], value: impl Fn(&'a DigestItem) -> Option<&'a str>) -> Vec<(&'a str, usize)> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for item in items {
+        if let Some(value) = value(item).filter(|value| !value.trim().is_empty()) {
+            *counts.entry(value).or_default() += 1;
+        }
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts
+}

@@ -1,0 +1,188 @@
+//! Composing: from alerts that wait to messages in the outbox, each with its exact payload. A console that cannot be
+//! fetched costs the alert its console, never the alert.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::deliver::Deliverer;
+use super::error::MonitorError;
+use crate::domain::message::{
+    self, AlertMessage, DigestItem, DigestMessage, Place, StartNotice, compose_alert, compose_digest, compose_start,
+};
+use crate::domain::{PendingAlert, console};
+use crate::store::{Delivery, DeliveryKind, Method, NewDelivery};
+
+/// Alerts composed at once: their consoles are fetched side by side.
+const BATCH: usize = 8;
+/// Alerts that one digest takes up at once.
+const DIGEST_BATCH: usize = 20_000;
+/// Log events asked for to find the last console lines.
+const CONSOLE_EVENTS: u32 = 20;
+/// Lines of console in an alert.
+const CONSOLE_LINES: usize = 20;
+/// Characters of console in an alert.
+const CONSOLE_CHARACTERS: usize = 2_400;
+/// A console is waited for no longer than this.
+const CONSOLE_PATIENCE: Duration = Duration::from_secs(10);
+/// A digest is edited while the flood lasts and it is no older than this; then a new one begins.
+const DIGEST_AGE: Duration = Duration::from_mins(5);
+/// A flood lasts until no more came for so long.
+const FLOOD_LASTS: Duration = Duration::from_mins(1);
+
+impl Deliverer {
+    /// Composes what waits for `channel`: alerts one by one, or a digest where they are too many. Returns whether there
+    /// was anything.
+    pub(super) async fn compose_due(&mut self, channel: &str, channel_id: &str) -> Result<bool, MonitorError> {
+        if self.compose_notice(channel, channel_id).await? {
+            return Ok(true);
+        }
+        let waiting = self.store.count_to_compose(channel).await?;
+        if waiting == 0 {
+            return Ok(false);
+        }
+        let open_digest = self.open_digest(channel).await?;
+        let is_flood = self.config.digest_above > 0 && (waiting > self.config.digest_above || open_digest.is_some());
+        let composed = if is_flood {
+            vec![self.digest(channel, channel_id, open_digest).await?]
+        } else {
+            self.alerts(channel, channel_id).await?
+        };
+        self.store.enqueue(composed, self.clock.now()).await?;
+        crate::crash::point("payload_stored");
+        Ok(true)
+    }
+
+    async fn alerts(&self, channel: &str, channel_id: &str) -> Result<Vec<NewDelivery>, MonitorError> {
+        let alerts = self.store.alerts_to_compose(channel, BATCH).await?;
+        let composed = alerts.iter().map(|alert| async move {
+            let console = self.console(alert).await;
+            self.compose_one(alert, channel_id, console.as_ref())
+        });
+        Ok(join_all(composed).await)
+    }
+
+    fn compose_one(&self, alert: &PendingAlert, channel_id: &str, console: Option<&console::ConsoleTail>) -> NewDelivery {
+        let pages = self.web_pages();
+        let project_url = alert.task.project.as_ref().zip(pages).map(|(project, pages)| pages.project(project));
+        let now = self.clearml.server_time().unwrap_or_else(|| self.clock.now());
+        let (payload, key) = compose_alert(&AlertMessage {
+            alert,
+            channel_id,
+            instance: &self.config.instance,
+            prefix: self.prefix_of(&alert.rule),
+            project_url: project_url.as_deref(),
+            server: self.clearml.host(),
+            console,
+            age: now.since(alert.task.status_changed),
+        });
+        NewDelivery {
+            kind: DeliveryKind::Alert,
+            method: Method::Post,
+            edits: None,
+            channel: alert.channel.clone(),
+            channel_id: channel_id.to_owned(),
+            key,
+            payload,
+            alerts: vec![alert.id],
+        }
+    }
+
+    async fn console(&self, alert: &PendingAlert) -> Option<console::ConsoleTail> {
+        let asked = self.clearml.console_tail(&alert.task.id, CONSOLE_EVENTS);
+        match tokio::time::timeout(CONSOLE_PATIENCE, asked).await {
+            Ok(Ok(messages)) => Some(console::tail(&messages.join("\n"), CONSOLE_LINES, CONSOLE_CHARACTERS)),
+            Ok(Err(error)) => {
+                tracing::warn!(task = %alert.task.id, %error, "the console could not be fetched; the alert goes without it");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(task = %alert.task.id, "the console took too long; the alert goes without it");
+                None
+            }
+        }
+    }
+
+    /// The digest that is still to be edited, if the flood lasts.
+    async fn open_digest(&self, channel: &str) -> Result<Option<Delivery>, MonitorError> {
+        if self.config.digest_above == 0 {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let found = self.store.open_digest(channel, now.minus(DIGEST_AGE), now.minus(FLOOD_LASTS)).await?;
+        Ok(found.filter(|digest| digest.message_ts.is_some()))
+    }
+
+    async fn digest(&self, channel: &str, channel_id: &str, open: Option<Delivery>) -> Result<NewDelivery, MonitorError> {
+        let new = self.store.alerts_to_compose(channel, DIGEST_BATCH).await?;
+        let mut told = match &open {
+            Some(digest) => self.store.alerts_of_digest(digest.id).await?,
+            None => Vec::new(),
+        };
+        let alerts = new.iter().map(|alert| alert.id).collect();
+        let prefix = new.first().and_then(|alert| self.prefix_of(&alert.rule));
+        told.extend(new);
+        told.sort_by_key(|alert| (alert.task.status_changed, alert.id));
+        let items: Vec<DigestItem> = told.iter().map(digest_item).collect();
+        let place = match open.as_ref().and_then(|digest| digest.message_ts.clone().zip(Some(&digest.channel_id))) {
+            Some((ts, channel)) => Place::Edit { channel: channel.clone(), ts },
+            None => Place::New { channel: channel_id.to_owned() },
+        };
+        let first = told.first().map_or(0, |alert| alert.id);
+        let id = format!("{first}-{}", self.clock.now().as_millis());
+        let message = DigestMessage { items: &items, prefix, instance: &self.config.instance, id: &id };
+        let (payload, key) = compose_digest(&place, &message);
+        let (method, edits) = match open {
+            Some(digest) => (Method::Update, Some(digest.id)),
+            None => (Method::Post, None),
+        };
+        let (channel, channel_id) = (channel.to_owned(), channel_id.to_owned());
+        Ok(NewDelivery { kind: DeliveryKind::Digest, method, edits, channel, channel_id, key, payload, alerts })
+    }
+
+    async fn compose_notice(&mut self, channel: &str, channel_id: &str) -> Result<bool, MonitorError> {
+        let Some(start) = self.start_notice.take_if(|start| start.channel == channel) else {
+            return Ok(false);
+        };
+        let now = self.clock.now();
+        let (payload, key) = compose_start(&StartNotice {
+            channel_id,
+            instance: &self.config.instance,
+            version: env!("CARGO_PKG_VERSION"),
+            host: &self.config.host,
+            server: self.clearml.host(),
+            watches: &start.watches,
+            refresh: start.refresh,
+            resume: start.resume,
+            now,
+        });
+        let (channel, channel_id) = (channel.to_owned(), channel_id.to_owned());
+        let (kind, method, edits, alerts) = (DeliveryKind::Notice, Method::Post, None, Vec::new());
+        let notice = NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts };
+        self.store.announce(notice, now).await?;
+        Ok(true)
+    }
+
+    fn prefix_of(&self, rule: &str) -> Option<&str> {
+        self.config.prefixes.get(rule).map(String::as_str)
+    }
+
+    fn web_pages(&self) -> Option<crate::domain::WebPages> {
+        let version = self.clearml.session().and_then(|session| session.server_version);
+        self.config.web.as_deref().map(|web| crate::domain::WebPages::new(web, version.as_deref()))
+    }
+}
+
+fn digest_item(alert: &PendingAlert) -> DigestItem {
+    let task = &alert.task;
+    DigestItem {
+        task_name: task.name.clone(),
+        project: task.project_label().map(str::to_owned),
+        user: task.user_label().map(str::to_owned),
+        outcome: alert.outcome,
+        status_changed: task.status_changed,
+        iteration: task.last_iteration,
+        reason: message::first_reason(task).map(str::to_owned),
+        url: alert.url.clone(),
+    }
+}

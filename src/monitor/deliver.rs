@@ -1,0 +1,437 @@
+//! Delivery: oldest first, one channel at a time, paced. Every attempt is recorded before its request and completed after
+//! the answer; what is found under way at start is reconciled before anything is sent again.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::error::MonitorError;
+use crate::clearml;
+use crate::clock::Clock;
+use crate::domain::delivery::{
+    Answer, DeliveryState, LONGEST_RETRY_AFTER, OnUnknown, Situation, Step, Waits, after_answer,
+};
+use crate::domain::{Stamp, message};
+use crate::slack::pacing::DEFAULT_BURST;
+use crate::slack::{self, Class, DeliveryOutcome, Pacer, Pauses};
+use crate::store::{Attempt, AttemptResult, ChannelRecord, Delivery, DeliveryKind, Method, Store};
+
+/// How often a parked channel is spoken of loudly in the log.
+const LOUD_PERIOD: Duration = Duration::from_mins(10);
+
+/// What a deliverer needs to be told.
+#[derive(Debug, Clone)]
+pub struct DeliveryConfig {
+    /// The database's own name: part of every message's key.
+    pub instance: String,
+    /// This machine's name, for the start message.
+    pub host: String,
+    /// ClearML's web application, where links are known to lead.
+    pub web: Option<String>,
+    /// Each rule's configured text before its alerts.
+    pub prefixes: HashMap<String, String>,
+    /// More alerts than this at once become a digest; 0 never.
+    pub digest_above: u32,
+    /// What to do about a lost answer where nobody may look.
+    pub on_unknown: OnUnknown,
+    /// The waits.
+    pub waits: Waits,
+    /// Messages a second in each channel; 0 leaves the pace to Slack.
+    pub rate: f64,
+}
+
+/// A start message that waits for its channel.
+#[derive(Debug, Clone)]
+pub struct StartRequest {
+    /// The channel, as the user named it.
+    pub channel: String,
+    /// What is watched, in words.
+    pub watches: String,
+    /// How often ClearML is asked.
+    pub refresh: Duration,
+    /// Up to where everything is recorded.
+    pub resume: Option<Stamp>,
+}
+
+/// When there is something to do again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Not before news.
+    Idle,
+    /// At this moment at the latest.
+    At(Instant),
+    /// At once.
+    Now,
+}
+
+impl Next {
+    fn sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Now, _) | (_, Self::Now) => Self::Now,
+            (Self::At(one), Self::At(two)) => Self::At(one.min(two)),
+            (at @ Self::At(_), Self::Idle) | (Self::Idle, at) => at,
+        }
+    }
+}
+
+/// Sends what the store says is due.
+#[derive(Debug)]
+pub struct Deliverer {
+    pub(super) store: Store,
+    pub(super) clearml: clearml::Client,
+    pub(super) slack: slack::Client,
+    pub(super) clock: Clock,
+    pub(super) config: DeliveryConfig,
+    pub(super) start_notice: Option<StartRequest>,
+    pacer: Pacer,
+    pauses: Pauses,
+    /// By how much Slack's clock is ahead of ours, in milliseconds; known once the token was tested.
+    slack_ahead: Option<i64>,
+    /// Channels joined in this run: once is enough.
+    joined: HashSet<String>,
+    /// Channels that could not be looked up for a passing reason: how often in a row, and when to try again.
+    unready: HashMap<String, (u32, Instant)>,
+    spoken: HashMap<String, Instant>,
+}
+
+impl Deliverer {
+    /// A deliverer. [`Deliverer::recover`] comes first.
+    pub fn new(store: Store, clearml: clearml::Client, slack: slack::Client, clock: Clock, config: DeliveryConfig) -> Self {
+        let pacer = Pacer::new(config.rate, DEFAULT_BURST);
+        Self {
+            store,
+            clearml,
+            slack,
+            clock,
+            config,
+            start_notice: None,
+            pacer,
+            pauses: Pauses::new(),
+            slack_ahead: None,
+            joined: HashSet::new(),
+            unready: HashMap::new(),
+            spoken: HashMap::new(),
+        }
+    }
+
+    /// Takes up what the last run left: what was under way is unknown, and the waits that Slack asked for go on.
+    pub async fn recover(&mut self) -> Result<(), MonitorError> {
+        let now = self.clock.steady();
+        let interrupted = self.store.recover_interrupted(now.plus(LONGEST_RETRY_AFTER)).await?;
+        if interrupted > 0 {
+            tracing::info!(messages = interrupted, "the last run ended while sending: looking for these messages in Slack first");
+        }
+        for pause in self.store.pauses(now).await? {
+            if let Some(method) = slack::Method::parse(&pause.method) {
+                self.pauses.pause(method, Instant::now(), pause.until.since(now));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tests the token and finds the channel. An error is final only where a person has to act.
+    pub async fn check_channel(&mut self, channel: &str) -> Result<(), MonitorError> {
+        self.ensure_identity().await?;
+        let record = self.store.channel(channel).await?;
+        self.channel_id(channel, &record).await.map(drop)
+    }
+
+    /// Posts a start message once its channel is known.
+    pub fn announce(&mut self, request: StartRequest) {
+        self.start_notice = Some(request);
+    }
+
+    /// Sends what is due until nothing is, or `stop` is set; says when to come back.
+    pub async fn deliver_due(&mut self, stop: &CancellationToken) -> Result<Next, MonitorError> {
+        loop {
+            let mut next = Next::Idle;
+            for channel in self.channels().await? {
+                if stop.is_cancelled() {
+                    return Ok(Next::Idle);
+                }
+                next = next.sooner(self.step(&channel).await?);
+            }
+            if next != Next::Now {
+                return Ok(next);
+            }
+        }
+    }
+
+    async fn channels(&self) -> Result<Vec<String>, MonitorError> {
+        let mut channels = self.store.channels_with_work().await?;
+        if let Some(start) = &self.start_notice
+            && !channels.contains(&start.channel)
+        {
+            channels.push(start.channel.clone());
+        }
+        Ok(channels)
+    }
+
+    /// One step for one channel: a look for lost answers, and one message composed or sent.
+    async fn step(&mut self, channel: &str) -> Result<Next, MonitorError> {
+        let record = self.store.channel(channel).await?;
+        let parked_until = record.parked_at.and(record.retry_at);
+        if let Some(wait) = parked_until.and_then(|until| self.wait_until(until)) {
+            return Ok(wait);
+        }
+        if let Some((_, at)) = self.unready.get(channel)
+            && *at > Instant::now()
+        {
+            return Ok(Next::At(*at));
+        }
+        let channel_id = match self.ready_channel(channel, &record).await {
+            Ok(channel_id) => channel_id,
+            Err(error) => return self.not_ready(channel, error).await,
+        };
+        self.unready.remove(channel);
+        self.reconcile_due(channel).await?;
+        let skip_unknown = self.config.on_unknown == OnUnknown::Hold;
+        let Some(delivery) = self.store.next_delivery(channel, skip_unknown).await? else {
+            let composed = self.compose_due(channel, &channel_id).await?;
+            return Ok(if composed { Next::Now } else { Next::Idle });
+        };
+        if let Some(wait) = self.must_wait(&delivery) {
+            return Ok(wait);
+        }
+        self.send(delivery).await?;
+        Ok(Next::Now)
+    }
+
+    fn must_wait(&self, delivery: &Delivery) -> Option<Next> {
+        let now = Instant::now();
+        let method = method_of(delivery.method);
+        let ready = self.pauses.ready_at(method, now).max(self.pacer.ready_at(&delivery.channel, now));
+        let by_pace = (ready > now).then_some(Next::At(ready));
+        self.wait_until(delivery.due_at).or(by_pace)
+    }
+
+    fn wait_until(&self, due: Stamp) -> Option<Next> {
+        let wait = due.since(self.clock.steady());
+        (!wait.is_zero()).then(|| Next::At(Instant::now() + wait))
+    }
+
+    async fn ready_channel(&mut self, channel: &str, record: &ChannelRecord) -> Result<String, MonitorError> {
+        self.ensure_identity().await?;
+        self.channel_id(channel, record).await
+    }
+
+    async fn ensure_identity(&mut self) -> Result<(), MonitorError> {
+        if self.slack_ahead.is_none() {
+            let identity = self.slack.auth_test().await?;
+            let ahead = identity.server_time.map(|slack| slack.as_millis() - self.clock.steady().as_millis());
+            self.slack_ahead = Some(ahead.unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    /// The time by Slack's clock.
+    pub(super) fn slack_now(&self) -> Stamp {
+        Stamp::from_millis(self.clock.steady().as_millis() + self.slack_ahead.unwrap_or(0))
+    }
+
+    /// Slack's ID of a channel: given, remembered, or found. A parked channel is looked for again: the name may mean
+    /// another channel by now.
+    async fn channel_id(&mut self, channel: &str, record: &ChannelRecord) -> Result<String, MonitorError> {
+        if is_channel_id(channel) {
+            return Ok(channel.to_owned());
+        }
+        if let Some(known) = &record.channel_id
+            && record.parked_at.is_none()
+        {
+            return Ok(known.clone());
+        }
+        let found = self.slack.find_channel(channel).await?;
+        let found = found.ok_or_else(|| MonitorError::NoChannel { channel: channel.to_owned() })?;
+        if record.channel_id.as_ref() != Some(&found.id) {
+            self.store.remember_channel(channel, &found.id).await?;
+            self.store.recompose_for(channel, &found.id).await?;
+        }
+        Ok(found.id)
+    }
+
+    /// Slack could not be asked about a channel: wait, or park the channel until a person has acted.
+    async fn not_ready(&mut self, channel: &str, error: MonitorError) -> Result<Next, MonitorError> {
+        if matches!(error, MonitorError::Store(_)) {
+            return Err(error);
+        }
+        if error.is_transient() {
+            let failures = self.unready.get(channel).map_or(1, |(failures, _)| failures.saturating_add(1));
+            let at = Instant::now() + self.config.waits.retry.delay(failures, fastrand::f64());
+            if failures == 1 {
+                tracing::warn!(channel, %error, "Slack cannot be asked now; alerts wait");
+            }
+            self.unready.insert(channel.to_owned(), (failures, at));
+            return Ok(Next::At(at));
+        }
+        let retry_at = self.clock.steady().plus(self.config.waits.parked);
+        let reason = error.to_string();
+        self.store.park_channel(channel, &reason, self.clock.now(), retry_at).await?;
+        self.speak_of_parked(channel, &reason);
+        Ok(self.wait_until(retry_at).unwrap_or(Next::Now))
+    }
+
+    async fn send(&mut self, delivery: Delivery) -> Result<(), MonitorError> {
+        let attempt = Attempt {
+            delivery: delivery.id,
+            payload_sha256: format!("{:x}", Sha256::digest(&delivery.payload)),
+            payload_bytes: delivery.payload.len(),
+        };
+        let attempt = self.store.begin_attempt(attempt, self.clock.now(), self.slack_now()).await?;
+        crate::crash::point("attempt_recorded");
+        self.pacer.take(&delivery.channel, Instant::now());
+        let tried = match delivery.method {
+            Method::Post => self.slack.post_message(&delivery.payload).await,
+            Method::Update => self.slack.update_message(&delivery.payload).await,
+        };
+        crate::crash::point("answer_not_recorded");
+        if delivery.method == Method::Update && tried.outcome == DeliveryOutcome::ThreadOnly {
+            self.store.abandon_edit(delivery.id, "the message it edits is gone").await?;
+            return Ok(());
+        }
+        self.record(delivery, attempt, tried).await
+    }
+
+    async fn record(&mut self, delivery: Delivery, attempt: i64, tried: slack::Delivery) -> Result<(), MonitorError> {
+        let (answer, joined) = self.answer(&delivery, &tried).await;
+        let now = self.clock.steady();
+        let failures = delivery.failures.saturating_add(1);
+        let situation = Situation { form: delivery.form, failures, now };
+        let mut step = after_answer(&answer, situation, &self.config.waits, fastrand::f64());
+        if joined {
+            step = Step::Retry { due: now, pause: false };
+        }
+        if let (Method::Update, Step::Reconcile { .. }) = (delivery.method, &step) {
+            // An edit sent twice is shown once: no need to look for it.
+            step = Step::Retry { due: now.plus(self.config.waits.retry.delay(failures, fastrand::f64())), pause: false };
+        }
+        self.heed(&delivery, &step, &tried);
+        let payload = match &step {
+            Step::Degrade { form } => Some(message::degrade(&delivery.payload, *form)),
+            _ => None,
+        };
+        let took_ms = u64::try_from(tried.took.as_millis()).unwrap_or(u64::MAX);
+        let (http_status, error, detail) = (tried.http_status, tried.error.clone(), tried.detail.clone());
+        let result = AttemptResult { attempt, answer, http_status, error, detail, took_ms };
+        let reason = reason_of(&tried);
+        self.store.finish_attempt(delivery, result, step, reason, payload, self.clock.now()).await?;
+        Ok(())
+    }
+
+    /// What the outcome means for the message, and whether the bot just joined the channel because of it.
+    async fn answer(&mut self, delivery: &Delivery, tried: &slack::Delivery) -> (Answer, bool) {
+        let answer = match &tried.outcome {
+            DeliveryOutcome::Sent { ts, .. } => Answer::Sent { ts: ts.clone() },
+            DeliveryOutcome::NotDelivered { retry_after, long } => {
+                Answer::NotDelivered { retry_after: *retry_after, long: *long }
+            }
+            DeliveryOutcome::Ambiguous => Answer::Ambiguous,
+            DeliveryOutcome::OperatorMustAct => Answer::OperatorMustAct,
+            DeliveryOutcome::PayloadRefused | DeliveryOutcome::ThreadOnly => Answer::PayloadRefused,
+            DeliveryOutcome::NotInChannel => {
+                let joined = self.joined.insert(delivery.channel_id.clone()) && self.join(&delivery.channel_id).await;
+                return (Answer::OperatorMustAct, joined);
+            }
+        };
+        (answer, false)
+    }
+
+    async fn join(&self, channel_id: &str) -> bool {
+        match self.slack.join(channel_id).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(channel = channel_id, %error, "the bot is not in the channel and could not join it");
+                false
+            }
+        }
+    }
+
+    /// Acts on a step in memory, and logs it.
+    fn heed(&mut self, delivery: &Delivery, step: &Step, tried: &slack::Delivery) {
+        let (id, channel) = (delivery.id, delivery.channel.as_str());
+        let reason = reason_of(tried).unwrap_or_default();
+        match step {
+            Step::Sent { .. } => {
+                let tries = delivery.tries + 1;
+                tracing::info!(delivery = id, channel, kind = delivery.kind.as_str(), tries, "posted to Slack");
+                self.spoken.remove(channel);
+            }
+            Step::Retry { due, pause } => {
+                let wait = due.since(self.clock.steady());
+                if *pause {
+                    self.pauses.pause(method_of(delivery.method), Instant::now(), wait);
+                }
+                let wait_seconds = wait.as_secs_f64();
+                if delivery.failures == 0 {
+                    tracing::warn!(delivery = id, channel, wait_seconds, reason, "not delivered; trying again");
+                } else {
+                    tracing::debug!(delivery = id, channel, wait_seconds, failures = delivery.failures + 1, reason, "not delivered");
+                }
+            }
+            Step::Reconcile { .. } => {
+                tracing::warn!(delivery = id, channel, reason, "the answer was lost; looking for the message in Slack");
+            }
+            Step::Park { .. } => self.speak_of_parked(channel, &reason),
+            Step::Degrade { form } => {
+                tracing::warn!(delivery = id, channel, reason, form = form.as_str(), "Slack refused the message; trying a plainer form");
+            }
+            Step::Dead => {
+                let kind = delivery.kind.as_str();
+                tracing::error!(delivery = id, channel, kind, reason, "Slack refused every form of the message: see `clearml-alerts dead list`");
+            }
+        }
+    }
+
+    /// One loud line a period, not one per alert.
+    fn speak_of_parked(&mut self, channel: &str, reason: &str) {
+        let now = Instant::now();
+        let is_quiet = self.spoken.get(channel).is_none_or(|at| now.duration_since(*at) >= LOUD_PERIOD);
+        if is_quiet {
+            self.spoken.insert(channel.to_owned(), now);
+            tracing::error!(channel, reason, "alerts are held until somebody acts; nothing is lost, and they go out by themselves afterwards");
+        }
+    }
+}
+
+impl Delivery {
+    /// Whether it tells about tasks, rather than about the monitor.
+    pub fn tells_tasks(&self) -> bool {
+        self.kind != DeliveryKind::Notice && self.state != DeliveryState::Dead
+    }
+}
+
+fn method_of(method: Method) -> slack::Method {
+    match method {
+        Method::Post => slack::Method::PostMessage,
+        Method::Update => slack::Method::Update,
+    }
+}
+
+fn reason_of(tried: &slack::Delivery) -> Option<String> {
+    if matches!(tried.outcome, DeliveryOutcome::Sent { .. }) {
+        return None;
+    }
+    let parts = [tried.error.as_deref(), tried.detail.as_deref(), tried.advice.as_deref()];
+    let said: Vec<&str> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    Some(if said.is_empty() { tried.outcome.as_str().to_owned() } else { said.join(": ") })
+}
+
+/// Whether the user gave an ID (`C0123456789`) rather than a name: Slack's names have no capitals.
+pub(super) fn is_channel_id(channel: &str) -> bool {
+    let mut characters = channel.chars();
+    let kind = characters.next();
+    matches!(kind, Some('C' | 'G' | 'D'))
+        && channel.len() >= 9
+        && characters.all(|character| character.is_ascii_uppercase() || character.is_ascii_digit())
+}
+
+/// Whether an error at start is Slack's or the user's and will not pass by itself.
+pub fn is_refusal(error: &MonitorError) -> bool {
+    match error {
+        MonitorError::Slack(error) => error.class == Class::OperatorMustAct,
+        MonitorError::NoChannel { .. } => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,61 @@
+//! What ends a step of the monitor, or keeps it from starting.
+
+use crate::clearml::ClearmlError;
+use crate::slack::SlackError;
+use crate::store::StoreError;
+
+/// Why a step could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum MonitorError {
+    /// ClearML could not be asked, or refused.
+    #[error(transparent)]
+    Clearml(#[from] ClearmlError),
+    /// Slack could not be asked, or refused.
+    #[error(transparent)]
+    Slack(#[from] SlackError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No project matches.
+    #[error(
+        "--project `{pattern}` matches no project on {server}: it is a regular expression on full project names, case-sensitive; \
+         leave it out to watch every project"
+    )]
+    NoProject {
+        /// The pattern.
+        pattern: String,
+        /// The server's host.
+        server: String,
+    },
+    /// The pattern is no regular expression for the server.
+    #[error("--project `{pattern}` is not a regular expression that {server} understands: {message}")]
+    BadPattern {
+        /// The pattern.
+        pattern: String,
+        /// The server's host.
+        server: String,
+        /// What the server says.
+        message: String,
+    },
+    /// No such channel.
+    #[error(
+        "Slack has no channel `{channel}` that this token can see: check the name; a private channel is given by its ID \
+         (channel details, at the bottom), and the bot must be invited to it"
+    )]
+    NoChannel {
+        /// The channel, as the user named it.
+        channel: String,
+    },
+}
+
+impl MonitorError {
+    /// Whether the same step may work later without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Clearml(error) => error.is_transient(),
+            Self::Slack(error) => !matches!(error.class, crate::slack::Class::OperatorMustAct),
+            Self::Store(error) => error.is_passing(),
+            Self::NoProject { .. } | Self::BadPattern { .. } | Self::NoChannel { .. } => false,
+        }
+    }
+}
