@@ -1,10 +1,21 @@
 //! The core: what a task, an outcome, a run, a rule, a verdict, an alert and a message are. Pure: nothing here touches
 //! the network, the disk, the environment or a clock; everything it needs, time included, is an argument.
 
+pub mod alert;
 pub mod backoff;
+pub mod decide;
+pub mod delivery;
+pub mod link;
+pub mod rule;
+pub mod run;
 pub mod stamp;
 pub mod task;
 
+pub use alert::{AlertRecord, AlertState, PendingAlert};
 pub use backoff::Backoff;
+pub use decide::{Decision, RuleVerdict, decide};
+pub use link::WebPages;
+pub use rule::{Filter, ProjectFilter, Rule, Suppression, UserFilter, Verdict};
+pub use run::{Change, Ended, KnownTask, Observation, OutcomeSet};
 pub use stamp::Stamp;
 pub use task::{Named, Outcome, Status, Task};

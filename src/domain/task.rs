@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::stamp::Stamp;
 
 /// A task's status, by ClearML's own names.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum Status {
     /// Draft: never queued, or reset.
     Created,
@@ -75,6 +76,18 @@ impl Status {
     }
 }
 
+impl From<String> for Status {
+    fn from(word: String) -> Self {
+        Self::parse(&word)
+    }
+}
+
+impl From<Status> for String {
+    fn from(status: Status) -> Self {
+        status.as_str().to_owned()
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
@@ -124,7 +137,7 @@ impl fmt::Display for Outcome {
 }
 
 /// Something on the server that has an ID and, as far as is known, a name: a project, a user, a queue.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Named {
     /// ClearML's ID.
     pub id: String,
@@ -140,7 +153,7 @@ impl Named {
 }
 
 /// A task as one poll saw it. Fields that ClearML left out are `None`; it leaves out whatever has no value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// ClearML's task ID (32 hexadecimal digits).
     pub id: String,

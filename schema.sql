@@ -1,0 +1,143 @@
+-- The whole memory of clearml-alerts. One file belongs to one monitor and one ClearML server.
+--
+-- All times are INTEGER milliseconds since 1970, UTC. Those named status_changed, started, watermark, watch_from and
+-- ended_* were stamped by the ClearML server; all others (…_at) by this machine, and they decide nothing about tasks.
+--
+-- The way of an alert: a page of a poll is recorded in one transaction (tasks, transitions, alerts, watermark). Alerts
+-- that are to be told become a delivery: one message with its exact payload. Every try to send it is an attempt,
+-- written before the request and completed after it.
+
+-- One row: whose database this is, and how far it has read.
+CREATE TABLE monitor (
+    id              INTEGER PRIMARY KEY CHECK (id = 1),
+    instance        TEXT NOT NULL,      -- random; part of every message's key, so that two monitors never find each other's messages
+    server          TEXT,               -- the ClearML API address this database belongs to; NULL until the first poll
+    watch_from      INTEGER,            -- nothing stamped before this is ever asked for; NULL until watching has begun
+    watermark       INTEGER,            -- everything stamped up to here has been recorded; NULL until watching has begun
+    generation      INTEGER NOT NULL DEFAULT 0, -- grows with every write; the lock file keeps a copy, so that a lost WAL or an older file is noticed
+    last_poll_at    INTEGER,            -- when the last good poll ended
+    announced_at    INTEGER             -- when the last start message was handed to delivery
+) STRICT;
+
+-- Every task seen, with its last status: what tells news from what is known.
+CREATE TABLE tasks (
+    task_id         TEXT PRIMARY KEY,   -- ClearML's ID
+    name            TEXT NOT NULL,
+    kind            TEXT,               -- ClearML's task type: training, monitor, …
+    project_id      TEXT,
+    project         TEXT,               -- the project's full name, when the task was last seen
+    user_id         TEXT,
+    user            TEXT,
+    status          TEXT NOT NULL,      -- ClearML's word
+    status_changed  INTEGER NOT NULL,
+    run             INTEGER NOT NULL,   -- which run of the task this status belongs to, from 1
+    run_outcomes    INTEGER NOT NULL,   -- outcomes recorded in this run: 1 failed, 2 completed, 4 stopped
+    ended_outcome   TEXT,               -- the last end seen, of this run or an earlier one; its marks tell a re-stamp
+    ended_changed   INTEGER,            --   from another run: the newest stamp of that end,
+    ended_started   INTEGER,            --   when that run had started,
+    ended_active    INTEGER,            --   and how many seconds it had been active
+    first_seen_at   INTEGER NOT NULL,
+    last_change_at  INTEGER NOT NULL    -- when this row last changed
+) STRICT, WITHOUT ROWID;
+
+-- Every status change seen, re-stamps too: what `explain` tells from.
+CREATE TABLE transitions (
+    id              INTEGER PRIMARY KEY,
+    task_id         TEXT NOT NULL REFERENCES tasks (task_id),
+    run             INTEGER NOT NULL,
+    change          TEXT NOT NULL CHECK (change IN ('baseline', 'moved', 'ended', 'restamp')),
+    status          TEXT NOT NULL,
+    status_changed  INTEGER NOT NULL,
+    reason          TEXT,               -- status_reason as the server gave it with this stamp
+    message         TEXT,               -- status_message likewise
+    seen_at         INTEGER NOT NULL
+) STRICT;
+CREATE INDEX transitions_by_task ON transitions (task_id, id);
+
+-- One row a verdict: what a rule had to tell about one outcome of one run, or why it kept quiet.
+CREATE TABLE alerts (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    rule            TEXT NOT NULL,
+    task_id         TEXT NOT NULL REFERENCES tasks (task_id),
+    run             INTEGER NOT NULL,
+    outcome         TEXT NOT NULL CHECK (outcome IN ('failed', 'completed', 'stopped')),
+    status_changed  INTEGER NOT NULL,   -- the stamp of the outcome as first seen
+    task_name       TEXT NOT NULL,      -- this and the next four: as they were when the alert was decided
+    project_id      TEXT,
+    project         TEXT,
+    user_id         TEXT,
+    user            TEXT,
+    state           TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'unknown', 'held', 'sent', 'dead', 'suppressed')),
+    filter          TEXT,               -- for a suppressed one: the filter that spoke
+    reason          TEXT,               -- why it is in this state, for a person; NULL where there is nothing to say
+    channel         TEXT NOT NULL,      -- where it goes, as the user named the channel
+    snapshot        TEXT,               -- the task as polled, as JSON: what the message is made of; NULL once suppressed
+    delivery_id     INTEGER REFERENCES deliveries (id), -- the message that tells it; NULL until composed
+    digest          INTEGER NOT NULL DEFAULT 0 CHECK (digest IN (0, 1)), -- told by a message that stands for many alerts
+    url             TEXT,               -- the task's page in ClearML's web application; NULL where its address is unknown
+    created_at      INTEGER NOT NULL,
+    sent_at         INTEGER,
+    dropped_at      INTEGER,            -- when a person gave up a dead one for good (`dead drop`)
+    UNIQUE (rule, task_id, run, outcome) -- what makes a second alert about the same end impossible
+) STRICT;
+CREATE INDEX alerts_newest ON alerts (status_changed, id);
+CREATE INDEX alerts_by_state ON alerts (state, status_changed, id);
+CREATE INDEX alerts_by_task ON alerts (task_id, id);
+CREATE INDEX alerts_by_delivery ON alerts (delivery_id) WHERE delivery_id IS NOT NULL;
+CREATE INDEX alerts_to_compose ON alerts (channel, status_changed, id) WHERE state = 'pending' AND delivery_id IS NULL;
+
+-- The outbox: one row a message to Slack, with the exact payload, so that a retry sends the same bytes.
+CREATE TABLE deliveries (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind            TEXT NOT NULL CHECK (kind IN ('alert', 'digest', 'notice')),
+    method          TEXT NOT NULL CHECK (method IN ('post', 'update')), -- update: edits the message of delivery `edits`
+    edits           INTEGER REFERENCES deliveries (id),
+    channel         TEXT NOT NULL,      -- as the user named it
+    channel_id      TEXT NOT NULL,      -- Slack's ID, as in the payload
+    key             TEXT NOT NULL,      -- in the message's metadata: by it a message is found again in Slack
+    payload         TEXT NOT NULL,      -- the request's body
+    form            TEXT NOT NULL DEFAULT 'full' CHECK (form IN ('full', 'without_metadata', 'text_only')),
+    state           TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'unknown', 'held', 'sent', 'dead')),
+    reason          TEXT,               -- why it is in this state
+    due_at          INTEGER NOT NULL,   -- not tried before this
+    tries           INTEGER NOT NULL DEFAULT 0,
+    failures        INTEGER NOT NULL DEFAULT 0, -- tries in a row that Slack did not take; sets the back-off
+    first_try_at    INTEGER,            -- where to begin to look for it in Slack
+    looks           INTEGER NOT NULL DEFAULT 0, -- how often a message whose answer was lost has been looked for since
+    possible_duplicate INTEGER NOT NULL DEFAULT 0 CHECK (possible_duplicate IN (0, 1)), -- sent again without knowing whether the first had arrived
+    message_ts      TEXT,               -- Slack's ID of the message
+    created_at      INTEGER NOT NULL,
+    sent_at         INTEGER
+) STRICT;
+CREATE INDEX deliveries_open ON deliveries (channel, due_at, id) WHERE state IN ('pending', 'sending', 'unknown', 'held');
+CREATE INDEX deliveries_digests ON deliveries (channel, id) WHERE kind = 'digest' AND method = 'post';
+
+-- Every try to send a delivery: written before the request, completed after the answer.
+CREATE TABLE attempts (
+    id              INTEGER PRIMARY KEY,
+    delivery_id     INTEGER NOT NULL REFERENCES deliveries (id),
+    started_at      INTEGER NOT NULL,
+    payload_sha256  TEXT NOT NULL,
+    payload_bytes   INTEGER NOT NULL,
+    class           TEXT,               -- what the answer meant; NULL while it is not known, also after a kill
+    http_status     INTEGER,
+    error           TEXT,               -- Slack's error or what happened to the connection
+    detail          TEXT,               -- what else Slack said: the names of wrong blocks, missing scopes
+    took_ms         INTEGER
+) STRICT;
+CREATE INDEX attempts_by_delivery ON attempts (delivery_id, id);
+
+-- What is remembered of a Slack channel.
+CREATE TABLE channels (
+    name            TEXT PRIMARY KEY,   -- as the user named it
+    channel_id      TEXT,               -- found once, then remembered
+    parked_at       INTEGER,            -- since when a person must act before anything can be posted; NULL: it works
+    parked_reason   TEXT,               -- what Slack said, and what to do
+    retry_at        INTEGER             -- when a parked channel is tried again
+) STRICT, WITHOUT ROWID;
+
+-- Waits that Slack asked for (Retry-After), so that a restart honours them.
+CREATE TABLE pauses (
+    method          TEXT PRIMARY KEY,   -- Slack's method
+    until_at        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,328 @@
+//! The decision: what a polled row means, and what every rule says to it. A pure function of its arguments.
+
+use super::rule::{Rule, Verdict};
+use super::run::{Change, KnownTask, Observation, observe};
+use super::task::{Outcome, Task};
+
+/// What is to be recorded for one row of a poll.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What happened to the task, and what to remember of it.
+    pub observation: Observation,
+    /// The outcome and every rule's verdict on it, by the rule's position; empty where nothing ended.
+    pub verdicts: Vec<RuleVerdict>,
+}
+
+/// One rule's verdict on one outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleVerdict {
+    /// The rule's position in the list that was asked.
+    pub rule: usize,
+    /// The outcome it judged.
+    pub outcome: Outcome,
+    /// What it said.
+    pub verdict: Verdict,
+}
+
+/// Decides what one polled row means, given what is known of its task.
+pub fn decide(known: Option<&KnownTask>, task: &Task, rules: &[Rule]) -> Decision {
+    let observation = observe(known, task);
+    let verdicts = match observation.change {
+        Change::Ended(outcome) => rules
+            .iter()
+            .enumerate()
+            .map(|(rule, each)| RuleVerdict { rule, outcome, verdict: each.judge(task, outcome) })
+            .collect(),
+        Change::Nothing | Change::Restamp | Change::Moved => Vec::new(),
+    };
+    Decision { observation, verdicts }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::rule::{ProjectFilter, UserFilter};
+    use crate::domain::{Named, Stamp, Status};
+
+    /// A rule that alerts every failure.
+    pub(crate) fn watch_all() -> Rule {
+        Rule {
+            name: Rule::DEFAULT_NAME.to_owned(),
+            outcomes: [Outcome::Failed].into_iter().collect(),
+            projects: ProjectFilter::All,
+            min_iterations: 0,
+            include_manual: false,
+            include_archived: false,
+            users: UserFilter::Everyone,
+            channel: "#ml-alerts".to_owned(),
+            message_prefix: None,
+        }
+    }
+
+    /// A task in the given status.
+    pub(crate) fn task(status: Status) -> Task {
+        Task {
+            id: "0123456789abcdef0123456789abcdef".to_owned(),
+            name: "train".to_owned(),
+            kind: Some("training".to_owned()),
+            status,
+            status_changed: Stamp::from_millis(1_000),
+            status_reason: None,
+            status_message: None,
+            started: Some(Stamp::from_millis(500)),
+            completed: None,
+            active_duration: Some(1),
+            last_update: None,
+            last_iteration: 7,
+            project: Some(Named { id: "p1".to_owned(), name: Some("vision/resnet".to_owned()) }),
+            user: Some(Named { id: "u1".to_owned(), name: Some("Ada".to_owned()) }),
+            tags: Vec::new(),
+            system_tags: Vec::new(),
+            parent: None,
+            worker: None,
+            queue: None,
+        }
+    }
+
+    fn row(status: &str, changed: i64, started: Option<i64>, active: Option<i64>) -> Task {
+        Task {
+            status_changed: Stamp::from_millis(changed),
+            started: started.map(Stamp::from_millis),
+            active_duration: active,
+            ..task(Status::parse(status))
+        }
+    }
+
+    /// Plays rows in order and returns (run, outcome) of each that was alerted.
+    fn play(rows: &[Task]) -> Vec<(u32, Outcome)> {
+        let rule = Rule { outcomes: Outcome::ALL.into_iter().collect(), ..watch_all() };
+        let mut known = None;
+        let mut alerted = Vec::new();
+        for each in rows {
+            let decision = decide(known.as_ref(), each, std::slice::from_ref(&rule));
+            let run = decision.observation.known.run;
+            alerted.extend(decision.verdicts.iter().map(|verdict| (run, verdict.outcome)));
+            known = Some(decision.observation.known);
+        }
+        alerted
+    }
+
+    use Outcome::{Completed, Failed, Stopped};
+
+    #[test]
+    fn a_restamp_is_recorded_and_not_alerted() {
+        let rows = [row("failed", 49_656, Some(47_396), Some(1)), row("failed", 50_677, Some(47_396), Some(1))];
+        assert_eq!(play(&rows), [(1, Failed)]);
+    }
+
+    #[test]
+    fn a_status_in_between_makes_a_new_run() {
+        let rows = [
+            row("failed", 1, Some(0), Some(1)),
+            row("queued", 2, Some(0), Some(1)),
+            row("failed", 3, Some(0), Some(1)),
+        ];
+        assert_eq!(play(&rows), [(1, Failed), (2, Failed)]);
+    }
+
+    #[test]
+    fn another_start_makes_a_new_run_even_when_nothing_was_seen_in_between() {
+        let rows = [row("failed", 1, Some(0), Some(1)), row("failed", 9, Some(8), Some(0))];
+        assert_eq!(play(&rows), [(1, Failed), (2, Failed)]);
+    }
+
+    #[test]
+    fn more_active_seconds_make_a_new_run() {
+        let rows = [row("failed", 50_677, Some(47_396), Some(1)), row("failed", 52_803, Some(47_396), Some(5))];
+        assert_eq!(play(&rows), [(1, Failed), (2, Failed)]);
+    }
+
+    #[test]
+    fn published_after_completed_is_one_outcome() {
+        let rows = [row("completed", 1, Some(0), Some(1)), row("published", 2, Some(0), Some(1))];
+        assert_eq!(play(&rows), [(1, Completed)]);
+    }
+
+    #[test]
+    fn another_outcome_of_the_same_run_is_alerted_once() {
+        let rows = [
+            row("stopped", 1, Some(0), Some(1)),
+            row("failed", 2, Some(0), Some(1)),
+            row("published", 3, Some(0), Some(1)),
+        ];
+        assert_eq!(play(&rows), [(1, Stopped), (1, Failed), (1, Completed)]);
+    }
+
+    #[test]
+    fn an_outcome_that_comes_back_after_another_one_is_a_new_run() {
+        let rows = [
+            row("failed", 1, Some(0), Some(1)),
+            row("stopped", 2, Some(0), Some(1)),
+            row("failed", 3, Some(0), Some(1)),
+        ];
+        assert_eq!(play(&rows), [(1, Failed), (1, Stopped), (2, Failed)]);
+    }
+
+    #[test]
+    fn a_stale_read_of_the_last_end_is_nothing() {
+        let rows = [
+            row("failed", 1, Some(0), Some(1)),
+            row("in_progress", 2, Some(0), Some(1)),
+            row("failed", 1, Some(0), Some(1)),
+        ];
+        assert_eq!(play(&rows), [(1, Failed)]);
+    }
+
+    #[test]
+    fn the_abort_dance_is_one_outcome() {
+        let rows = [
+            row("in_progress", 1, Some(0), Some(1)),
+            row("in_progress", 2, Some(0), Some(1)),
+            row("stopped", 3, Some(0), Some(2)),
+            row("stopped", 4, Some(0), Some(2)),
+        ];
+        assert_eq!(play(&rows), [(1, Stopped)]);
+    }
+
+    /// One thing that can happen to a task on the server, between or at polls.
+    #[derive(Debug, Clone, Copy)]
+    enum Event {
+        Reset,
+        Enqueue,
+        Start,
+        Tick,
+        End(Outcome),
+        Publish,
+        Poll,
+        PollTwice,
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            1 => Just(Event::Reset),
+            1 => Just(Event::Enqueue),
+            3 => Just(Event::Start),
+            2 => Just(Event::Tick),
+            4 => prop_oneof![Just(Failed), Just(Completed), Just(Stopped)].prop_map(Event::End),
+            1 => Just(Event::Publish),
+            6 => Just(Event::Poll),
+            1 => Just(Event::PollTwice),
+        ]
+    }
+
+    /// A slow, obvious model of the server and of what a reader of the polled rows must conclude: it keeps every polled
+    /// row and looks through all of them each time.
+    struct Model {
+        row: Task,
+        now: i64,
+        polled: Vec<Task>,
+        alerted: Vec<Outcome>,
+    }
+
+    impl Model {
+        fn new() -> Self {
+            Self { row: row("created", 0, None, None), now: 0, polled: Vec::new(), alerted: Vec::new() }
+        }
+
+        fn stamp(&mut self, status: &str) {
+            self.row.status = Status::parse(status);
+            self.row.status_changed = Stamp::from_millis(self.now);
+        }
+
+        fn happen(&mut self, event: Event) {
+            self.now += 1_000;
+            match event {
+                Event::Reset => {
+                    self.stamp("created");
+                    self.row.started = None;
+                    self.row.active_duration = None;
+                }
+                Event::Enqueue => self.stamp("queued"),
+                Event::Start => {
+                    self.stamp("in_progress");
+                    self.row.started.get_or_insert(Stamp::from_millis(self.now));
+                }
+                Event::Tick if self.row.status == Status::InProgress => {
+                    let started = self.row.started.map_or(self.now, Stamp::as_millis);
+                    self.row.active_duration = Some((self.now - started) / 1_000);
+                }
+                Event::Tick => {}
+                Event::End(outcome) => self.stamp(outcome.as_str()),
+                Event::Publish => self.stamp("published"),
+                Event::Poll => self.poll(),
+                Event::PollTwice => {
+                    self.poll();
+                    self.poll();
+                }
+            }
+        }
+
+        fn poll(&mut self) {
+            let row = self.row.clone();
+            let seen = self.polled.iter().any(|p| p.status == row.status && p.status_changed == row.status_changed);
+            if seen {
+                return;
+            }
+            if let Some(outcome) = row.outcome()
+                && self.is_news(&row, outcome)
+            {
+                self.alerted.push(outcome);
+            }
+            self.polled.push(row);
+        }
+
+        /// "Same task and outcome, seen again with a later stamp", read literally over everything polled so far.
+        fn is_news(&self, row: &Task, outcome: Outcome) -> bool {
+            let Some(position) = self.polled.iter().rposition(|earlier| earlier.outcome() == Some(outcome)) else {
+                return true;
+            };
+            let earlier = &self.polled[position];
+            let something_else_between = position + 1 < self.polled.len();
+            let started_differs = earlier.started != row.started;
+            let active_grew = row.active_duration.unwrap_or(0) > earlier.active_duration.unwrap_or(0);
+            something_else_between || started_differs || active_grew
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn agrees_with_the_slow_obvious_model(events in prop::collection::vec(event(), 1..40)) {
+            let mut model = Model::new();
+            let mut rows = Vec::new();
+            for event in events {
+                model.happen(event);
+                if matches!(event, Event::Poll | Event::PollTwice) {
+                    rows.push(model.row.clone());
+                    if matches!(event, Event::PollTwice) {
+                        rows.push(model.row.clone());
+                    }
+                }
+            }
+            let alerted = play(&rows);
+            let outcomes: Vec<Outcome> = alerted.iter().map(|(_, outcome)| *outcome).collect();
+            prop_assert_eq!(outcomes, model.alerted);
+            let keys: HashSet<_> = alerted.iter().collect();
+            prop_assert_eq!(keys.len(), alerted.len(), "run and outcome identify an alert");
+        }
+
+        #[test]
+        fn reading_the_same_rows_again_changes_nothing(events in prop::collection::vec(event(), 1..40)) {
+            let mut model = Model::new();
+            let mut known: Option<KnownTask> = None;
+            for event in events {
+                model.happen(event);
+                let first = decide(known.as_ref(), &model.row, &[watch_all()]);
+                let again = decide(Some(&first.observation.known), &model.row, &[watch_all()]);
+                prop_assert_eq!(again.observation.change, Change::Nothing);
+                prop_assert!(again.verdicts.is_empty());
+                known = Some(first.observation.known);
+            }
+        }
+    }
+}

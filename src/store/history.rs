@@ -1,0 +1,150 @@
+//! What happened: past alerts, filtered, page by page. Keyset paging: a page costs the same, first or last.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
+
+use super::rows::{count, maybe_stamp, outcome, stamp, word};
+use super::{Store, StoreError};
+use crate::domain::{AlertRecord, AlertState, Outcome, Stamp};
+
+/// Which alerts to tell of. Empty fields filter nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HistoryFilter {
+    /// Outcomes stamped at or after this.
+    pub since: Option<Stamp>,
+    /// Outcomes stamped before this.
+    pub until: Option<Stamp>,
+    /// Part of the project's name, case ignored, or its ID.
+    pub project: Option<String>,
+    /// The start of a task's ID, or part of its name, case ignored.
+    pub task: Option<String>,
+    /// Part of the user's name, case ignored, or their ID.
+    pub user: Option<String>,
+    /// Outcomes.
+    pub statuses: Vec<Outcome>,
+    /// States.
+    pub states: Vec<AlertState>,
+    /// A rule's name.
+    pub rule: Option<String>,
+    /// A channel, with or without `#`.
+    pub channel: Option<String>,
+    /// At most so many rows.
+    pub limit: usize,
+}
+
+/// Where a page of history begins and which way it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Newest outcome first.
+    Newest,
+    /// In the order of recording, after alert number so-and-so: what `--follow` reads.
+    RecordedAfter(i64),
+}
+
+const COLUMNS: &str =
+    "a.id, a.rule, a.task_id, a.task_name, a.project, a.user, a.outcome, a.status_changed, a.state, a.reason,
+    a.created_at, a.sent_at, coalesce(d.tries, 0) AS attempts, a.channel, d.message_ts, a.digest, a.url";
+
+impl Store {
+    /// Past alerts.
+    pub fn history(&self, filter: &HistoryFilter, order: Order) -> Result<Vec<AlertRecord>, StoreError> {
+        self.read_now(|connection| history(connection, filter, order))
+    }
+
+    /// The number of the newest alert; 0 where there is none.
+    pub fn newest_alert(&self) -> Result<i64, StoreError> {
+        self.read_now(|connection| {
+            connection.query_row("SELECT coalesce(max(id), 0) FROM alerts", [], |row| row.get(0))
+        })
+    }
+}
+
+fn history(connection: &Connection, filter: &HistoryFilter, order: Order) -> rusqlite::Result<Vec<AlertRecord>> {
+    let (sql, values) = question(filter, order);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(rusqlite::params_from_iter(values), alert_record)?;
+    rows.collect()
+}
+
+/// The query and its values. Only fixed words of this file enter the SQL text.
+fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
+    let mut conditions = Conditions::default();
+    conditions.add("a.status_changed >= ?", filter.since.map(|since| since.as_millis().into()));
+    conditions.add("a.status_changed < ?", filter.until.map(|until| until.as_millis().into()));
+    conditions.add_twice("(instr(lower(a.project), lower(?)) > 0 OR a.project_id = ?)", filter.project.as_deref());
+    conditions
+        .add_twice("(a.task_id LIKE ? || '%' OR instr(lower(a.task_name), lower(?)) > 0)", filter.task.as_deref());
+    conditions.add_twice("(instr(lower(a.user), lower(?)) > 0 OR a.user_id = ?)", filter.user.as_deref());
+    conditions.add_any_of("a.outcome", filter.statuses.iter().map(|status| status.as_str()));
+    conditions.add_any_of("a.state", filter.states.iter().map(|state| state.as_str()));
+    conditions.add("a.rule = ?", filter.rule.clone().map(Into::into));
+    let channel = filter.channel.as_ref().map(|channel| channel.trim_start_matches('#').to_owned().into());
+    conditions.add("ltrim(a.channel, '#') = ?", channel);
+    let order = match order {
+        Order::Newest => "a.status_changed DESC, a.id DESC",
+        Order::RecordedAfter(id) => {
+            conditions.add("a.id > ?", Some(id.into()));
+            "a.id"
+        }
+    };
+    let Conditions { clauses, mut values } = conditions;
+    let clauses = if clauses.is_empty() { "true".to_owned() } else { clauses.join(" AND ") };
+    values.push(count(filter.limit).into());
+    let sql = format!(
+        "SELECT {COLUMNS} FROM alerts AS a LEFT JOIN deliveries AS d ON d.id = a.delivery_id WHERE {clauses} ORDER BY {order} LIMIT ?"
+    );
+    (sql, values)
+}
+
+#[derive(Default)]
+struct Conditions {
+    clauses: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    fn add(&mut self, clause: &'static str, value: Option<Value>) {
+        if let Some(value) = value {
+            self.clauses.push(clause.to_owned());
+            self.values.push(value);
+        }
+    }
+
+    fn add_twice(&mut self, clause: &'static str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.add(clause, Some(value.to_owned().into()));
+            self.values.push(value.to_owned().into());
+        }
+    }
+
+    fn add_any_of(&mut self, column: &'static str, words: impl Iterator<Item = &'static str>) {
+        let words: Vec<Value> = words.map(|word| word.to_owned().into()).collect();
+        if !words.is_empty() {
+            let marks = vec!["?"; words.len()].join(", ");
+            self.clauses.push(format!("{column} IN ({marks})"));
+            self.values.extend(words);
+        }
+    }
+}
+
+fn alert_record(row: &Row<'_>) -> rusqlite::Result<AlertRecord> {
+    Ok(AlertRecord {
+        id: row.get("id")?,
+        rule: row.get("rule")?,
+        task_id: row.get("task_id")?,
+        task_name: row.get("task_name")?,
+        project: row.get("project")?,
+        user: row.get("user")?,
+        status: outcome(row, "outcome")?,
+        status_changed: stamp(row, "status_changed")?,
+        state: word(row, "state", AlertState::parse)?,
+        reason: row.get("reason")?,
+        created_at: stamp(row, "created_at")?,
+        sent_at: maybe_stamp(row, "sent_at")?,
+        attempts: row.get("attempts")?,
+        channel: row.get("channel")?,
+        message_ts: row.get("message_ts")?,
+        digest: row.get("digest")?,
+        url: row.get("url")?,
+    })
+}

@@ -1,0 +1,86 @@
+//! The instance lock: one monitor works on a database at a time. The lock is the operating system's, so a killed monitor
+//! leaves none behind; the file also keeps the number of the last write, to notice a database that went back in time.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::error::StoreError;
+use super::file::beside;
+
+/// How often a waiting start looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// The lock, held while this value lives.
+#[derive(Debug)]
+pub struct InstanceLock {
+    file: Mutex<File>,
+    last_generation: AtomicI64,
+}
+
+impl InstanceLock {
+    /// Takes the lock of the database at `path`, waiting for at most `wait`.
+    pub fn acquire(path: &Path, wait: Duration) -> Result<Self, StoreError> {
+        let on_io = |error: std::io::Error| StoreError::from_io(path, &error);
+        let mut file = open(&beside(path, ".lock")).map_err(on_io)?;
+        let mut waited = Duration::ZERO;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(on_io(error)),
+                Err(TryLockError::WouldBlock) if waited >= wait => {
+                    let holder =
+                        read(&mut file).map_or_else(String::new, |(process, _)| format!(" (process {process})"));
+                    return Err(StoreError::InUse { path: path.to_owned(), holder });
+                }
+                Err(TryLockError::WouldBlock) => {
+                    std::thread::sleep(LOOK_AGAIN);
+                    waited += LOOK_AGAIN;
+                }
+            }
+        }
+        let last_generation = read(&mut file).map_or(0, |(_, generation)| generation);
+        let lock = Self { file: Mutex::new(file), last_generation: AtomicI64::new(last_generation) };
+        lock.note(last_generation).map_err(on_io)?;
+        Ok(lock)
+    }
+
+    /// The number of the last write that the previous holder noted; 0 where there was none.
+    pub fn last_generation(&self) -> i64 {
+        self.last_generation.load(Ordering::SeqCst)
+    }
+
+    /// Forgets the previous holder's last write: the database is about to be made anew.
+    pub fn forget_generation(&self) -> std::io::Result<()> {
+        self.last_generation.store(0, Ordering::SeqCst);
+        self.note(0)
+    }
+
+    /// Notes the number of the last write. Not synced: after a power cut an older number is harmless.
+    pub fn note(&self, generation: i64) -> std::io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = format!("{:<12}{generation:<20}\n", std::process::id());
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(text.as_bytes())
+    }
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn read(file: &mut File) -> Option<(u32, i64)> {
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.take(64).read_to_string(&mut text).ok()?;
+    let mut words = text.split_whitespace();
+    let process = words.next()?.parse().ok()?;
+    Some((process, words.next().and_then(|word| word.parse().ok()).unwrap_or(0)))
+}

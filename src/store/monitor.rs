@@ -1,0 +1,93 @@
+//! The one row about the monitor itself: whose database this is, and how far it has read.
+
+use rusqlite::{Connection, params};
+
+use super::rows::maybe_stamp;
+use super::{Store, StoreError};
+use crate::domain::Stamp;
+
+/// The `monitor` row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitorRecord {
+    /// Random, this database's own; part of every message's key.
+    pub instance: String,
+    /// The ClearML API address it belongs to.
+    pub server: Option<String>,
+    /// Nothing stamped before this is asked for.
+    pub watch_from: Option<Stamp>,
+    /// Everything stamped up to here is recorded; `None` until watching has begun.
+    pub watermark: Option<Stamp>,
+    /// When the last good poll ended.
+    pub last_poll_at: Option<Stamp>,
+    /// When the last start message was handed to delivery.
+    pub announced_at: Option<Stamp>,
+}
+
+impl Store {
+    /// Makes `server` the owner of a fresh database; refuses one that belongs to another server.
+    pub async fn claim(&self, server: &str) -> Result<MonitorRecord, StoreError> {
+        let record = self.read(record).await?;
+        match &record.server {
+            Some(recorded) if recorded == server => Ok(record),
+            Some(recorded) => Err(StoreError::OtherServer {
+                path: self.path().to_owned(),
+                recorded: recorded.clone(),
+                wanted: server.to_owned(),
+            }),
+            None => {
+                let owner = server.to_owned();
+                self.write(move |tx| tx.execute("UPDATE monitor SET server = ?1", [owner])).await?;
+                Ok(MonitorRecord { server: Some(server.to_owned()), ..record })
+            }
+        }
+    }
+
+    /// The `monitor` row.
+    pub async fn monitor(&self) -> Result<MonitorRecord, StoreError> {
+        self.read(record).await
+    }
+
+    /// Notes that a poll went through.
+    pub async fn note_poll(&self, now: Stamp) -> Result<(), StoreError> {
+        self.write(move |tx| tx.execute("UPDATE monitor SET last_poll_at = ?1", [now.as_millis()])).await.map(drop)
+    }
+}
+
+pub(super) fn record(connection: &Connection) -> rusqlite::Result<MonitorRecord> {
+    let sql = "SELECT instance, server, watch_from, watermark, last_poll_at, announced_at FROM monitor";
+    connection.query_row(sql, [], |row| {
+        Ok(MonitorRecord {
+            instance: row.get("instance")?,
+            server: row.get("server")?,
+            watch_from: maybe_stamp(row, "watch_from")?,
+            watermark: maybe_stamp(row, "watermark")?,
+            last_poll_at: maybe_stamp(row, "last_poll_at")?,
+            announced_at: maybe_stamp(row, "announced_at")?,
+        })
+    })
+}
+
+/// Moves the watermark to `to`, never back.
+pub(super) fn advance(connection: &Connection, to: Stamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE monitor SET watermark = max(coalesce(watermark, ?1), ?1)";
+    connection.prepare_cached(sql)?.execute([to.as_millis()]).map(drop)
+}
+
+/// Begins to watch: nothing stamped before `from` is asked for.
+pub(super) fn begin(connection: &Connection, from: Stamp, watermark: Stamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE monitor SET watch_from = ?1, watermark = ?2 WHERE watermark IS NULL";
+    connection.execute(sql, params![from.as_millis(), watermark.as_millis()]).map(drop)
+}
+
+pub(super) fn note_announced(connection: &Connection, now: Stamp) -> rusqlite::Result<()> {
+    connection.execute("UPDATE monitor SET announced_at = ?1", [now.as_millis()]).map(drop)
+}
+
+pub(super) fn generation(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT generation FROM monitor", [], |row| row.get(0))
+}
+
+pub(super) fn next_generation(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "UPDATE monitor SET generation = generation + 1 RETURNING generation";
+    connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
+}

@@ -1,0 +1,262 @@
+//! Recording a page of a poll: the one transaction in which tasks, transitions, alerts and the watermark move together.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
+
+use super::rows::{maybe_stamp, outcome, stamp, unreadable};
+use super::{Store, StoreError, channels, monitor};
+use crate::domain::{
+    AlertState, Change, Decision, Ended, KnownTask, Outcome, OutcomeSet, Rule, Stamp, Status, Suppression, Task,
+    Verdict, WebPages, decide,
+};
+
+/// A page of a poll with all that is needed to decide it.
+#[derive(Debug, Clone)]
+pub struct PageToRecord {
+    /// The rows, oldest change first.
+    pub tasks: Vec<Task>,
+    /// The rules to ask.
+    pub rules: Arc<Vec<Rule>>,
+    /// Where ClearML's web pages are, if known.
+    pub pages: Option<WebPages>,
+    /// The stamp up to which everything is recorded once this page is.
+    pub newest: Option<Stamp>,
+    /// What the page is read for.
+    pub watching: Watching,
+    /// The time now.
+    pub now: Stamp,
+}
+
+/// What a page is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watching {
+    /// Watching is about to begin: tasks are remembered as they are, nothing is decided.
+    Baseline,
+    /// The last page before watching begins: likewise, and from now on `from` is the oldest stamp asked for.
+    Begin {
+        /// Nothing stamped before this is ever asked for.
+        from: Stamp,
+        /// Where reading goes on.
+        watermark: Stamp,
+    },
+    /// Watching: every outcome is decided.
+    Outcomes,
+}
+
+/// What recording a page brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// How many tasks had changed.
+    pub changed: usize,
+    /// The verdicts, in the order of the page.
+    pub alerts: Vec<RecordedAlert>,
+}
+
+/// One verdict, as it is logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedAlert {
+    /// The row's number.
+    pub id: i64,
+    /// The rule that spoke.
+    pub rule: String,
+    /// The task's ID.
+    pub task_id: String,
+    /// The task's name.
+    pub task_name: String,
+    /// The outcome.
+    pub outcome: Outcome,
+    /// When the server stamped it.
+    pub status_changed: Stamp,
+    /// Why it is not to be told; `None`: it is.
+    pub suppressed: Option<Suppression>,
+}
+
+impl Store {
+    /// Records a page in one transaction. A page that fails to commit moved nothing.
+    pub async fn record_page(&self, page: PageToRecord) -> Result<Recorded, StoreError> {
+        self.write(move |tx| record_page(tx, &page)).await
+    }
+}
+
+fn record_page(tx: &Transaction<'_>, page: &PageToRecord) -> rusqlite::Result<Recorded> {
+    let mut recorded = Recorded::default();
+    for task in &page.tasks {
+        let known = known_task(tx, &task.id)?;
+        let rules: &[Rule] = if page.watching == Watching::Outcomes { &page.rules } else { &[] };
+        let decision = decide(known.as_ref(), task, rules);
+        if decision.observation.change == Change::Nothing {
+            continue;
+        }
+        recorded.changed += 1;
+        save_task(tx, task, &decision.observation.known, page.now)?;
+        save_transition(tx, task, &decision, page)?;
+        save_verdicts(tx, task, &decision, page, &mut recorded)?;
+    }
+    match page.watching {
+        Watching::Baseline => {}
+        Watching::Begin { from, watermark } => monitor::begin(tx, from, watermark)?,
+        Watching::Outcomes => page.newest.map_or(Ok(()), |newest| monitor::advance(tx, newest))?,
+    }
+    Ok(recorded)
+}
+
+/// What is remembered of a task.
+pub(super) fn known_task(connection: &Connection, task_id: &str) -> rusqlite::Result<Option<KnownTask>> {
+    let sql =
+        "SELECT run, status, status_changed, run_outcomes, ended_outcome, ended_changed, ended_started, ended_active
+               FROM tasks WHERE task_id = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement
+        .query_row([task_id], |row| {
+            let ended = match row.get::<_, Option<String>>("ended_outcome")? {
+                None => None,
+                Some(_) => Some(Ended {
+                    outcome: outcome(row, "ended_outcome")?,
+                    status_changed: stamp(row, "ended_changed")?,
+                    started: maybe_stamp(row, "ended_started")?,
+                    active_duration: row.get("ended_active")?,
+                }),
+            };
+            Ok(KnownTask {
+                run: row.get("run")?,
+                status: Status::parse(&row.get::<_, String>("status")?),
+                status_changed: stamp(row, "status_changed")?,
+                run_outcomes: OutcomeSet::from_bits(row.get("run_outcomes")?),
+                ended,
+            })
+        })
+        .optional()
+}
+
+fn save_task(tx: &Transaction<'_>, task: &Task, known: &KnownTask, now: Stamp) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO tasks (task_id, name, kind, project_id, project, user_id, user, status, status_changed, run,
+                   run_outcomes, ended_outcome, ended_changed, ended_started, ended_active, first_seen_at, last_change_at)
+               VALUES (:task_id, :name, :kind, :project_id, :project, :user_id, :user, :status, :status_changed, :run,
+                   :run_outcomes, :ended_outcome, :ended_changed, :ended_started, :ended_active, :now, :now)
+               ON CONFLICT (task_id) DO UPDATE SET name = excluded.name, kind = excluded.kind,
+                   project_id = excluded.project_id, project = excluded.project, user_id = excluded.user_id,
+                   user = excluded.user, status = excluded.status, status_changed = excluded.status_changed,
+                   run = excluded.run, run_outcomes = excluded.run_outcomes, ended_outcome = excluded.ended_outcome,
+                   ended_changed = excluded.ended_changed, ended_started = excluded.ended_started,
+                   ended_active = excluded.ended_active, last_change_at = excluded.last_change_at";
+    let ended = known.ended.as_ref();
+    tx.prepare_cached(sql)?
+        .execute(named_params! {
+            ":task_id": task.id, ":name": task.name, ":kind": task.kind,
+            ":project_id": task.project.as_ref().map(|project| &project.id), ":project": task.project_label(),
+            ":user_id": task.user.as_ref().map(|user| &user.id), ":user": task.user_label(),
+            ":status": known.status.as_str(), ":status_changed": known.status_changed.as_millis(),
+            ":run": known.run, ":run_outcomes": known.run_outcomes.bits(),
+            ":ended_outcome": ended.map(|ended| ended.outcome.as_str()),
+            ":ended_changed": ended.map(|ended| ended.status_changed.as_millis()),
+            ":ended_started": ended.and_then(|ended| ended.started).map(Stamp::as_millis),
+            ":ended_active": ended.and_then(|ended| ended.active_duration),
+            ":now": now.as_millis(),
+        })
+        .map(drop)
+}
+
+fn save_transition(
+    tx: &Transaction<'_>,
+    task: &Task,
+    decision: &Decision,
+    page: &PageToRecord,
+) -> rusqlite::Result<()> {
+    let change = match (page.watching, decision.observation.change) {
+        (Watching::Baseline | Watching::Begin { .. }, _) => "baseline",
+        (Watching::Outcomes, Change::Restamp | Change::Nothing) => "restamp",
+        (Watching::Outcomes, Change::Moved) => "moved",
+        (Watching::Outcomes, Change::Ended(_)) => "ended",
+    };
+    let sql = "INSERT INTO transitions (task_id, run, change, status, status_changed, reason, message, seen_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    tx.prepare_cached(sql)?
+        .execute(params![
+            task.id,
+            decision.observation.known.run,
+            change,
+            task.status.as_str(),
+            task.status_changed.as_millis(),
+            task.status_reason,
+            task.status_message,
+            page.now.as_millis(),
+        ])
+        .map(drop)
+}
+
+fn save_verdicts(
+    tx: &Transaction<'_>,
+    task: &Task,
+    decision: &Decision,
+    page: &PageToRecord,
+    recorded: &mut Recorded,
+) -> rusqlite::Result<()> {
+    for each in &decision.verdicts {
+        let Some(rule) = page.rules.get(each.rule) else {
+            continue;
+        };
+        let suppressed = match &each.verdict {
+            Verdict::Alert => None,
+            Verdict::Suppressed(suppression) => Some(suppression.clone()),
+        };
+        let run = decision.observation.known.run;
+        let Some(id) = save_verdict(tx, task, run, each.outcome, rule, suppressed.as_ref(), page)? else {
+            continue;
+        };
+        recorded.alerts.push(RecordedAlert {
+            id,
+            rule: rule.name.clone(),
+            task_id: task.id.clone(),
+            task_name: task.name.clone(),
+            outcome: each.outcome,
+            status_changed: task.status_changed,
+            suppressed,
+        });
+    }
+    Ok(())
+}
+
+/// Inserts one verdict; `None` where the unique key says that it was given already.
+fn save_verdict(
+    tx: &Transaction<'_>,
+    task: &Task,
+    run: u32,
+    outcome: Outcome,
+    rule: &Rule,
+    suppressed: Option<&Suppression>,
+    page: &PageToRecord,
+) -> rusqlite::Result<Option<i64>> {
+    let parked = if suppressed.is_none() { channels::parked_reason(tx, &rule.channel)? } else { None };
+    let state = match (suppressed, &parked) {
+        (Some(_), _) => AlertState::Suppressed,
+        (None, Some(_)) => AlertState::Held,
+        (None, None) => AlertState::Pending,
+    };
+    let snapshot = match suppressed {
+        Some(_) => None,
+        None => Some(serde_json::to_string(task).map_err(|error| unreadable(error.to_string()))?),
+    };
+    let sql =
+        "INSERT INTO alerts (rule, task_id, run, outcome, status_changed, task_name, project_id, project, user_id,
+                   user, state, filter, reason, channel, snapshot, url, created_at)
+               VALUES (:rule, :task_id, :run, :outcome, :status_changed, :task_name, :project_id, :project, :user_id,
+                   :user, :state, :filter, :reason, :channel, :snapshot, :url, :now)
+               ON CONFLICT (rule, task_id, run, outcome) DO NOTHING RETURNING id";
+    tx.prepare_cached(sql)?
+        .query_row(
+            named_params! {
+                ":rule": rule.name, ":task_id": task.id, ":run": run, ":outcome": outcome.as_str(),
+                ":status_changed": task.status_changed.as_millis(), ":task_name": task.name,
+                ":project_id": task.project.as_ref().map(|project| &project.id), ":project": task.project_label(),
+                ":user_id": task.user.as_ref().map(|user| &user.id), ":user": task.user_label(),
+                ":state": state.as_str(), ":filter": suppressed.map(|suppression| suppression.filter.as_str()),
+                ":reason": suppressed.map(ToString::to_string).or(parked), ":channel": rule.channel,
+                ":snapshot": snapshot,
+                ":url": page.pages.as_ref().map(|pages| pages.task(task.project.as_ref(), &task.id)),
+                ":now": page.now.as_millis(),
+            },
+            |row| row.get(0),
+        )
+        .optional()
+}
