@@ -3,6 +3,7 @@
 
 pub mod alert;
 pub mod backoff;
+pub mod console;
 pub mod decide;
 pub mod delivery;
 pub mod link;
@@ -10,6 +11,7 @@ pub mod rule;
 pub mod run;
 pub mod stamp;
 pub mod task;
+pub mod text;
 
 pub use alert::{AlertRecord, AlertState, PendingAlert};
 pub use backoff::Backoff;

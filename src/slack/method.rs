@@ -1,0 +1,76 @@
+//! The methods of Slack's Web API that this program calls. Nothing here sends anything.
+
+use std::fmt;
+
+/// A method of the Web API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Method {
+    /// Who the token belongs to.
+    AuthTest,
+    /// Post a message.
+    PostMessage,
+    /// Change a message.
+    UpdateMessage,
+    /// All channels, a page at a time.
+    ListChannels,
+    /// One channel.
+    ChannelInfo,
+    /// Enter a public channel.
+    JoinChannel,
+    /// The messages of a channel.
+    History,
+    /// A message's address on the web.
+    Permalink,
+}
+
+impl Method {
+    /// Every method, in the order of their declaration.
+    pub const ALL: [Self; 8] = [
+        Self::AuthTest,
+        Self::PostMessage,
+        Self::UpdateMessage,
+        Self::ListChannels,
+        Self::ChannelInfo,
+        Self::JoinChannel,
+        Self::History,
+        Self::Permalink,
+    ];
+
+    /// Slack's name for it, which is also the last part of its address.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthTest => "auth.test",
+            Self::PostMessage => "chat.postMessage",
+            Self::UpdateMessage => "chat.update",
+            Self::ListChannels => "conversations.list",
+            Self::ChannelInfo => "conversations.info",
+            Self::JoinChannel => "conversations.join",
+            Self::History => "conversations.history",
+            Self::Permalink => "chat.getPermalink",
+        }
+    }
+
+    /// The inverse of [`Method::as_str`].
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.as_str() == name)
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_there_and_back() {
+        for method in Method::ALL {
+            assert_eq!(Method::parse(method.as_str()), Some(method));
+        }
+        assert_eq!(Method::parse("chat.delete"), None);
+    }
+}
