@@ -15,6 +15,8 @@ mod pager;
 mod retry;
 mod rows;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod token;
 mod transport;
 
