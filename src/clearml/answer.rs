@@ -1,0 +1,202 @@
+//! What an answer says: ClearML's envelope taken apart, and every status turned into its class of error.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::error::ClearmlError;
+use super::lenient;
+use super::transport::RawAnswer;
+
+/// Messages from the server are cut to this many characters before they enter an error.
+const LONGEST_MESSAGE: usize = 300;
+
+const MALFORMED_PATTERN: i64 = 21;
+
+#[derive(Deserialize)]
+struct Envelope {
+    meta: Option<Meta>,
+    data: Option<Value>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Meta {
+    #[serde(deserialize_with = "lenient::integer_field")]
+    result_code: Option<i64>,
+    #[serde(deserialize_with = "lenient::integer_field")]
+    result_subcode: Option<i64>,
+    #[serde(deserialize_with = "lenient::text_field")]
+    result_msg: Option<String>,
+}
+
+/// The `data` of a good answer, or the class of error that the answer stands for.
+pub(super) fn understand(host: &str, endpoint: &str, answer: RawAnswer) -> Result<Value, ClearmlError> {
+    if let Some(to) = answer.redirect {
+        return Err(ClearmlError::Redirected { host: host.to_owned(), to });
+    }
+    let envelope = parse(&answer.body);
+    let said = Said::new(&answer, envelope.as_ref());
+    if (200..300).contains(&said.status) {
+        let envelope = envelope.map_err(|what| ClearmlError::protocol(endpoint, what))?;
+        return match envelope.data {
+            Some(data @ Value::Object(_)) => Ok(data),
+            _ => Err(ClearmlError::protocol(endpoint, "it has no `data`")),
+        };
+    }
+    Err(said.into_error(host, endpoint, answer.retry_after))
+}
+
+/// What an answer that is no success says of itself.
+struct Said {
+    status: u16,
+    subcode: i64,
+    message: String,
+}
+
+impl Said {
+    fn new(answer: &RawAnswer, envelope: Result<&Envelope, &String>) -> Self {
+        let meta = envelope.ok().and_then(|envelope| envelope.meta.as_ref());
+        let own_code = meta.and_then(|meta| meta.result_code).and_then(|code| u16::try_from(code).ok());
+        // A proxy may turn an error into a 200; the server's own code counts then.
+        let status = own_code.filter(|code| answer.status < 300 && *code >= 300).unwrap_or(answer.status);
+        let message = match (meta.and_then(|meta| meta.result_msg.as_deref()), envelope) {
+            (Some(message), _) => tidy(message),
+            (None, Ok(_)) => "it gave no reason".to_owned(),
+            (None, Err(what)) => what.clone(),
+        };
+        Self { status, subcode: meta.and_then(|meta| meta.result_subcode).unwrap_or(0), message }
+    }
+
+    fn into_error(self, host: &str, endpoint: &str, retry_after: Option<std::time::Duration>) -> ClearmlError {
+        let Self { status, subcode, message } = self;
+        let (host, endpoint) = (host.to_owned(), endpoint.to_owned());
+        match status {
+            401 => ClearmlError::Unauthorized { subcode, message },
+            403 => ClearmlError::Forbidden { endpoint, message },
+            429 | 509 => ClearmlError::RateLimited { host, status, retry_after },
+            503 => ClearmlError::Maintenance { host, message, retry_after },
+            408 | 500.. => ClearmlError::Server { host, status, message, retry_after },
+            400 if subcode == MALFORMED_PATTERN => ClearmlError::BadPattern { message },
+            _ => ClearmlError::Refused { endpoint, status, subcode, message },
+        }
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Envelope, String> {
+    serde_json::from_slice(body)
+        .or_else(|_| serde_json::from_str(&mended(body)))
+        .map_err(|error| what_it_is(body, &error))
+}
+
+fn what_it_is(body: &[u8], error: &serde_json::Error) -> String {
+    match body.trim_ascii_start().first() {
+        None => "it is empty; something between may have cut it".to_owned(),
+        Some(b'<') => "it is a web page; check that the API address is ClearML's API server (often port 8008), not its web server or a proxy".to_owned(),
+        Some(b'{') if error.is_eof() => "it is cut short; something between may limit the size of answers".to_owned(),
+        Some(_) => format!("it cannot be read as JSON ({})", tidy(&error.to_string())),
+    }
+}
+
+/// Makes text that Python writes and Rust cannot hold readable: broken UTF-8 and lone surrogates in escapes (half an
+/// emoji, where something cut a string in two) become U+FFFD. One odd task name must not cost a page of alerts.
+fn mended(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let mut mended = String::with_capacity(text.len());
+    let mut rest: &str = &text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        mended.push_str(before);
+        let (kept, length) = match (surrogate(escape), surrogate(escape.get(6..).unwrap_or_default())) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (&escape[..12], 12),
+            (Some(_), _) => ("\\ufffd", 6),
+            // Any other escape is two characters as far as finding the next backslash goes.
+            (None, _) => {
+                let length = escape.char_indices().nth(2).map_or(escape.len(), |(at, _)| at);
+                (&escape[..length], length)
+            }
+        };
+        mended.push_str(kept);
+        rest = &escape[length..];
+    }
+    mended.push_str(rest);
+    mended
+}
+
+/// The surrogate that an escape at the start of `text` stands for.
+fn surrogate(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    u32::from_str_radix(digits, 16).ok().filter(|code| (0xD800..=0xDFFF).contains(code))
+}
+
+/// One line of bounded length without control characters, fit for an error message.
+pub(super) fn tidy(message: &str) -> String {
+    let printable = message.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+    let mut short: String = printable.take(LONGEST_MESSAGE).collect();
+    if message.chars().nth(LONGEST_MESSAGE).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &[u8]) -> Result<Value, ClearmlError> {
+        let raw = RawAnswer { status, date: None, retry_after: None, redirect: None, body: body.to_vec() };
+        understand("api.example.com:443", "tasks.get_all_ex", raw)
+    }
+
+    fn what(status: u16, body: &str) -> String {
+        answer(status, body.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn answers_that_are_no_answers_say_what_they_are() {
+        assert!(what(200, "").contains("it is empty"));
+        assert!(what(200, " <html>Sign in").contains("web page"));
+        assert!(what(200, r#"{"data": {"tasks": [{"id": "1"#).contains("cut short"));
+        assert!(what(200, "[1, 2").contains("cannot be read as JSON"));
+        assert!(what(200, r#"{"meta": {}}"#).contains("no `data`"));
+        assert!(what(200, r#"{"data": null}"#).contains("no `data`"));
+    }
+
+    #[test]
+    fn a_web_page_keeps_the_class_of_its_status() {
+        let page = b"<html>Bad gateway</html>";
+        assert!(matches!(answer(502, page), Err(ClearmlError::Server { status: 502, .. })));
+        assert!(matches!(answer(503, page), Err(ClearmlError::Maintenance { .. })));
+        assert!(matches!(answer(403, page), Err(ClearmlError::Forbidden { .. })));
+        assert!(matches!(answer(404, page), Err(ClearmlError::Refused { status: 404, .. })));
+        assert!(matches!(answer(509, b""), Err(ClearmlError::RateLimited { status: 509, .. })));
+    }
+
+    #[test]
+    fn the_servers_own_code_counts_under_a_200() {
+        let body =
+            br#"{"meta": {"result_code": 401, "result_subcode": 30, "result_msg": "Invalid token"}, "data": {}}"#;
+        assert!(answer(200, body).unwrap_err().is_stale_token());
+    }
+
+    #[test]
+    fn a_traceback_is_never_told() {
+        let body = r#"{"meta": {"result_code": 500, "result_msg": "General data error", "error_stack": "Traceback (most recent"}}"#;
+        let told = what(500, body);
+        assert!(told.contains("General data error") && !told.contains("Traceback"), "{told}");
+    }
+
+    #[test]
+    fn messages_are_one_short_line() {
+        let told = tidy(&format!("a\u{1b}[31m\nb{}", "x".repeat(1000)));
+        assert!(!told.contains(['\n', '\u{1b}']) && told.chars().count() == LONGEST_MESSAGE + 1, "{told}");
+    }
+
+    #[test]
+    fn half_an_emoji_and_broken_utf8_cost_one_character_and_not_the_page() {
+        let body = r#"{"data": {"a": "x\ud83d", "b": "\udc00\\ud800", "c": "\ud83d\ude00", "d": "\"\\\ud800é"}}"#;
+        let data = answer(200, body.as_bytes()).unwrap();
+        let told: Vec<_> = ["a", "b", "c", "d"].map(|name| data[name].as_str().unwrap()).into();
+        assert_eq!(told, ["x\u{fffd}", "\u{fffd}\\ud800", "😀", "\"\\\u{fffd}é"]);
+        assert_eq!(answer(200, b"{\"data\": {\"a\": \"\xff\"}}").unwrap()["a"], "\u{fffd}");
+    }
+}

@@ -1,0 +1,65 @@
+//! Whether and when to try again. Every call of this room is a read, so a lost answer may be asked for again.
+
+use std::time::Duration;
+
+use super::error::ClearmlError;
+use crate::domain::Backoff;
+
+/// The longest `Retry-After` that is sat out within a call; beyond it the caller hears of the failure instead.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(120);
+
+/// How often, and how long apart, a request is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Tries in all, the first one included; 0 counts as 1.
+    pub tries: u32,
+    /// The waits between them.
+    pub backoff: Backoff,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { tries: 4, backoff: Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(30) } }
+    }
+}
+
+impl Retry {
+    /// How long to wait after failure number `failures` (1 is the first); `None` when it is time to give up.
+    pub(super) fn wait_after(self, failures: u32, error: &ClearmlError, jitter: f64) -> Option<Duration> {
+        if failures >= self.tries || !error.is_transient() {
+            return None;
+        }
+        let asked = error.retry_after().unwrap_or_default();
+        (asked <= LONGEST_RETRY_AFTER).then(|| self.backoff.delay(failures, jitter).max(asked))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limited(retry_after: Option<u64>) -> ClearmlError {
+        let retry_after = retry_after.map(Duration::from_secs);
+        ClearmlError::RateLimited { host: "api.example.com".into(), status: 429, retry_after }
+    }
+
+    #[test]
+    fn waits_twice_as_long_each_time_then_gives_up() {
+        let retry = Retry::default();
+        let waits: Vec<_> = (1..=4).map(|failures| retry.wait_after(failures, &limited(None), 1.0)).collect();
+        assert_eq!(waits, [500, 1000, 2000, 0].map(|millis| (millis > 0).then(|| Duration::from_millis(millis))));
+    }
+
+    #[test]
+    fn waits_as_long_as_the_server_asks_but_not_for_ever() {
+        let retry = Retry::default();
+        assert_eq!(retry.wait_after(1, &limited(Some(7)), 0.5), Some(Duration::from_secs(7)));
+        assert_eq!(retry.wait_after(1, &limited(Some(3600)), 0.5), None);
+    }
+
+    #[test]
+    fn what_cannot_mend_itself_is_not_tried_again() {
+        let refused = ClearmlError::BadPattern { message: "unterminated".into() };
+        assert_eq!(Retry::default().wait_after(1, &refused, 0.5), None);
+    }
+}
