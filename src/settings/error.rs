@@ -1,0 +1,115 @@
+//! What can be wrong with the settings, told so that a person can mend it: which flag, variable or file, which value,
+//! what is wrong with it, what to write instead. Values of secrets never get in here.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::source::Source;
+
+/// Something the user wrote, or did not write, that this program cannot run with. The process ends with exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A setting without a default was given nowhere.
+    #[error("{what} is not set: {remedy}")]
+    Missing {
+        /// The setting, as a person calls it.
+        what: &'static str,
+        /// Every place that could provide it.
+        remedy: &'static str,
+    },
+    /// A value that means nothing here.
+    #[error("{place} is `{value}`, which {problem}: {remedy}")]
+    Invalid {
+        /// Where the value came from.
+        place: Source,
+        /// The value, shortened and without secrets.
+        value: String,
+        /// What is wrong with it, completing "which …".
+        problem: String,
+        /// What to write instead.
+        remedy: String,
+    },
+    /// A secret that cannot be one; its value is not told.
+    #[error("{place} holds a value that {problem}: {remedy}")]
+    InvalidSecret {
+        /// Where the value came from.
+        place: Source,
+        /// What is wrong with it, completing "a value that …".
+        problem: &'static str,
+        /// What to write instead.
+        remedy: &'static str,
+    },
+    /// Two settings that cannot both be meant.
+    #[error("{first} and {second} are both given: {remedy}")]
+    Contradiction {
+        /// One of them.
+        first: Source,
+        /// The other.
+        second: Source,
+        /// Which to leave out.
+        remedy: &'static str,
+    },
+    /// A file that was asked for cannot be read.
+    #[error("cannot read {} ({place}): {error}; correct the path or the file's permissions", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What named it.
+        place: Source,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// A `clearml.conf` that cannot be understood.
+    #[error("{}, line {line}: {problem}", path.display())]
+    Conf {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// An environment variable that is not Unicode.
+    #[error("the environment variable {variable} is not valid UTF-8: set it again, or unset it")]
+    NotUnicode {
+        /// Its name.
+        variable: String,
+    },
+}
+
+impl SettingsError {
+    /// A value that is wrong, shortened to what fits a line.
+    pub(super) fn invalid(place: &Source, value: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Invalid { place: place.clone(), value: shorten(value), problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+/// At most 80 characters, control characters made visible.
+pub(super) fn shorten(value: &str) -> String {
+    let mut shown: String = value
+        .chars()
+        .take(80)
+        .flat_map(|character| {
+            let control = character.is_control().then(|| character.escape_default());
+            let plain = (!character.is_control()).then_some(character);
+            control.into_iter().flatten().chain(plain)
+        })
+        .collect();
+    if value.chars().nth(80).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_or_unprintable_value_does_not_spoil_the_line() {
+        assert_eq!(shorten("a\nb\u{1b}[31m"), r"a\nb\u{1b}[31m");
+        assert_eq!(shorten(&"é".repeat(81)).chars().count(), 81);
+        assert_eq!(shorten(&"é".repeat(80)).chars().count(), 80);
+    }
+}
