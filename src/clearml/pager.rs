@@ -33,7 +33,7 @@ pub struct Page {
 }
 
 /// A row that could not be understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RowProblem {
     /// The task's ID, where the row had one.
     pub task_id: Option<String>,

@@ -7,6 +7,7 @@ pub mod console;
 pub mod decide;
 pub mod delivery;
 pub mod link;
+pub mod message;
 pub mod rule;
 pub mod run;
 pub mod stamp;

@@ -12,12 +12,12 @@ use super::error::MonitorError;
 use crate::clearml;
 use crate::clock::Clock;
 use crate::domain::delivery::{
-    Answer, DeliveryState, LONGEST_RETRY_AFTER, OnUnknown, Situation, Step, Waits, after_answer,
+    Answer, LONGEST_RETRY_AFTER, OnUnknown, Situation, Step, Waits, after_answer,
 };
 use crate::domain::{Stamp, message};
 use crate::slack::pacing::DEFAULT_BURST;
 use crate::slack::{self, Class, DeliveryOutcome, Pacer, Pauses};
-use crate::store::{Attempt, AttemptResult, ChannelRecord, Delivery, DeliveryKind, Method, Store};
+use crate::store::{Attempt, AttemptResult, ChannelRecord, Delivery, Method, Store};
 
 /// How often a parked channel is spoken of loudly in the log.
 const LOUD_PERIOD: Duration = Duration::from_mins(10);
@@ -120,7 +120,8 @@ impl Deliverer {
     /// Takes up what the last run left: what was under way is unknown, and the waits that Slack asked for go on.
     pub async fn recover(&mut self) -> Result<(), MonitorError> {
         let now = self.clock.steady();
-        let interrupted = self.store.recover_interrupted(now.plus(LONGEST_RETRY_AFTER)).await?;
+        let (latest_retry, latest_pause) = (now.plus(self.config.waits.retry.longest), now.plus(LONGEST_RETRY_AFTER));
+        let interrupted = self.store.recover_interrupted(latest_retry, latest_pause).await?;
         if interrupted > 0 {
             tracing::info!(messages = interrupted, "the last run ended while sending: looking for these messages in Slack first");
         }
@@ -395,17 +396,10 @@ impl Deliverer {
     }
 }
 
-impl Delivery {
-    /// Whether it tells about tasks, rather than about the monitor.
-    pub fn tells_tasks(&self) -> bool {
-        self.kind != DeliveryKind::Notice && self.state != DeliveryState::Dead
-    }
-}
-
 fn method_of(method: Method) -> slack::Method {
     match method {
         Method::Post => slack::Method::PostMessage,
-        Method::Update => slack::Method::Update,
+        Method::Update => slack::Method::UpdateMessage,
     }
 }
 

@@ -10,8 +10,8 @@ mod reconcile;
 mod service;
 mod setup;
 
-pub use deliver::{Deliverer, DeliveryConfig, Next};
+pub use deliver::{Deliverer, DeliveryConfig, Next, StartRequest, is_refusal};
 pub use error::MonitorError;
 pub use poll::{Depth, PollReport, Poller, PollerConfig, Progress};
 pub use service::{ServiceConfig, run};
-pub use setup::{Readiness, resolve_users};
+pub use setup::resolve_users;

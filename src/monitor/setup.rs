@@ -1,19 +1,10 @@
-//! What must be right before a monitor starts: users resolved, Slack ready.
+//! What must be right before a monitor starts: users resolved.
 
 use std::collections::{HashMap, HashSet};
 
 use super::error::MonitorError;
 use crate::clearml::Client;
 use crate::domain::UserFilter;
-
-/// Whether Slack could be asked when the monitor started.
-#[derive(Debug)]
-pub enum Readiness {
-    /// Token and channel work.
-    Ready,
-    /// Not now; alerts are recorded and wait.
-    Later(MonitorError),
-}
 
 /// Turns user names into IDs by the server's list. A name that the server does not know is kept as it stands, taken for
 /// an ID, and returned for a warning.

@@ -200,20 +200,21 @@ const DELIVERY_COLUMNS: &str = "id, kind, method, edits, channel, channel_id, ke
 
 impl Store {
     /// Takes up what the last run left: a message that was under way may have arrived and becomes `unknown`, and no stored
-    /// wait ends after `latest`, whatever the clock showed when it was stored. Returns how many messages became unknown.
-    pub async fn recover_interrupted(&self, latest: Stamp) -> Result<usize, StoreError> {
+    /// retry waits beyond `latest_retry`, no pause beyond `latest_pause`, whatever the clock showed when they were stored.
+    /// Returns how many messages became unknown.
+    pub async fn recover_interrupted(&self, latest_retry: Stamp, latest_pause: Stamp) -> Result<usize, StoreError> {
         self.write(move |tx| {
             let open = "state IN ('pending', 'sending', 'unknown', 'held')";
             let sql = format!("UPDATE deliveries SET due_at = min(due_at, ?1) WHERE {open}");
-            tx.execute(&sql, [latest.as_millis()])?;
-            tx.execute("UPDATE pauses SET until_at = min(until_at, ?1)", [latest.as_millis()])?;
-            tx.execute("UPDATE channels SET retry_at = min(retry_at, ?1)", [latest.as_millis()])?;
+            tx.execute(&sql, [latest_retry.as_millis()])?;
+            tx.execute("UPDATE pauses SET until_at = min(until_at, ?1)", [latest_pause.as_millis()])?;
+            tx.execute("UPDATE channels SET retry_at = min(retry_at, ?1)", [latest_retry.as_millis()])?;
             let reason = "the program ended before Slack's answer was recorded";
             let sql = "UPDATE alerts SET state = 'unknown', reason = ?1 WHERE state = 'sending'";
             tx.execute(sql, [reason])?;
             let sql =
-                "UPDATE deliveries SET state = 'unknown', reason = ?1, due_at = ?2, looks = 0 WHERE state = 'sending'";
-            tx.execute(sql, params![reason, now.as_millis()])
+                "UPDATE deliveries SET state = 'unknown', reason = ?1, due_at = 0, looks = 0 WHERE state = 'sending'";
+            tx.execute(sql, [reason])
         })
         .await
     }

@@ -11,6 +11,7 @@ mod monitor;
 mod pages;
 mod rows;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +57,12 @@ struct Inner {
     pool: Pool<SqliteConnectionManager>,
     writer: tokio::sync::Mutex<()>,
     lock: Option<InstanceLock>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Store").field("path", &self.inner.path).finish_non_exhaustive()
+    }
 }
 
 impl Store {

@@ -12,7 +12,7 @@ use crate::domain::console::ConsoleTail;
 use crate::domain::{PendingAlert, Task, text};
 
 /// The longest configured prefix that is sent; settings refuse a longer one.
-pub const PREFIX_CHARACTERS: usize = 1_000;
+pub(super) const PREFIX_CHARACTERS: usize = 1_000;
 /// An outcome older than this when it is told says how late it is.
 const LATE: Duration = Duration::from_mins(15);
 
@@ -38,7 +38,7 @@ pub struct AlertMessage<'a> {
 }
 
 /// The key of an alert's message: by it the message is found again in Slack.
-pub fn alert_key(instance: &str, alert: &PendingAlert) -> String {
+pub(super) fn alert_key(instance: &str, alert: &PendingAlert) -> String {
     key(instance, &format!("{}/{}/{}/{}", alert.rule, alert.task.id, alert.run, alert.outcome))
 }
 
@@ -79,7 +79,7 @@ fn fallback(alert: &PendingAlert) -> String {
 }
 
 /// What ended the task, in the words that tell most: the SDK puts the exception into the reason.
-fn first_reason(task: &Task) -> Option<&str> {
+pub fn first_reason(task: &Task) -> Option<&str> {
     [&task.status_reason, &task.status_message].into_iter().flatten().map(|text| first_line(text)).find(|line| !line.is_empty())
 }
 

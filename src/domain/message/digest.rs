@@ -81,18 +81,16 @@ fn summary_words(items: &[DigestItem]) -> String {
 
 fn blocks(message: &DigestMessage<'_>, title: &str) -> Vec<Value> {
     let mut blocks = vec![header(&text::truncate_escaped(title, HEADER_CHARACTERS)), section(&summary(message))];
-    let mut named = 0;
-    for (project, items) in by_project(message.items) {
-        let (lines, shown) = project_section(project, &items, NAMED_TASKS - named);
-        named += shown;
-        blocks.push(section(&lines));
-        if named >= NAMED_TASKS {
-            break;
-        }
+    let groups = by_project(message.items);
+    let mut room = NAMED_TASKS;
+    for (position, (project, items)) in groups.iter().take(NAMED_PROJECTS).enumerate() {
+        let projects_left = groups.len().min(NAMED_PROJECTS) - position;
+        let share = room.div_ceil(projects_left).min(items.len());
+        room -= share;
+        blocks.push(section(&project_section(*project, items, share)));
     }
-    let more = message.items.len() - named;
     let see = "`clearml-alerts history` lists every one";
-    blocks.push(context(&match more {
+    blocks.push(context(&match message.items.len() - (NAMED_TASKS - room) {
         0 => see.to_owned(),
         more => format!("{} more: {see}", words::number(more)),
     }));
@@ -117,6 +115,7 @@ fn summary(message: &DigestMessage<'_>) -> String {
     lines
 }
 
+/// The alerts of each project, the project with most first.
 fn by_project(items: &[DigestItem]) -> Vec<(Option<&str>, Vec<&DigestItem>)> {
     let mut groups: BTreeMap<Option<&str>, Vec<&DigestItem>> = BTreeMap::new();
     for item in items {
@@ -124,26 +123,17 @@ fn by_project(items: &[DigestItem]) -> Vec<(Option<&str>, Vec<&DigestItem>)> {
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by_key(|(_, items)| std::cmp::Reverse(items.len()));
-    let room = (NAMED_TASKS / groups.len().clamp(1, NAMED_PROJECTS)).max(1);
-    groups.truncate(NAMED_PROJECTS);
-    let several = groups.len() > 1;
-    for (_, items) in &mut groups {
-        if several && items.len() > room {
-            items.rotate_left(0);
-        }
-    }
     groups
 }
 
-/// A project's tasks as bullets, and how many of them are named.
-fn project_section(project: Option<&str>, items: &[&DigestItem], room: usize) -> (String, usize) {
-    let share = room.min(items.len());
+/// A project's count, and its first `share` tasks as bullets.
+fn project_section(project: Option<&str>, items: &[&DigestItem], share: usize) -> String {
     let mut lines = format!("*{}* · {}", safe(project.unwrap_or("without a project"), 150), words::number(items.len()));
     for item in items.iter().take(share) {
         lines.push_str("\n• ");
         lines.push_str(&bullet(item));
     }
-    (lines, share)
+    lines
 }
 
 fn bullet(item: &DigestItem) -> String {

@@ -7,11 +7,13 @@
 mod alert;
 mod digest;
 mod notice;
+#[cfg(test)]
+mod tests;
 pub mod words;
 
 use serde_json::{Map, Value, json};
 
-pub use alert::{AlertMessage, compose_alert};
+pub use alert::{AlertMessage, compose_alert, first_reason};
 pub use digest::{DigestItem, DigestMessage, compose_digest};
 pub use notice::{StartNotice, compose_start, compose_test};
 

@@ -1,0 +1,190 @@
+//! The loop around the steps: it logs, waits and goes on; only a database that cannot be trusted ends it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::deliver::{Deliverer, Next};
+use super::error::MonitorError;
+use super::poll::{Depth, PollReport, Poller};
+use crate::clearml::RowProblem;
+use crate::store::RecordedAlert;
+
+/// Between two sweeps.
+const SWEEP_EVERY: Duration = Duration::from_mins(15);
+/// Between two log lines that say that all is well.
+const ALIVE_EVERY: Duration = Duration::from_mins(15);
+/// Delivery looks at its queue at least so often.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// After a failed database call that may pass (disk full, locked).
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the message in flight may take at the end.
+const LAST_POST: Duration = Duration::from_secs(4);
+/// A failure that goes on is spoken of again after so many times.
+const REMIND_EVERY: u32 = 60;
+
+/// How the service runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServiceConfig {
+    /// Between the starts of two polls.
+    pub refresh: Duration,
+}
+
+/// Polls and delivers until `stop` is set. The message in flight is finished; what is pending stays in the database.
+pub async fn run(
+    poller: Poller,
+    deliverer: Deliverer,
+    config: ServiceConfig,
+    news: Arc<Notify>,
+    stop: CancellationToken,
+) -> Result<(), MonitorError> {
+    let polling = tokio::spawn(poll_loop(poller, config, stop.clone()));
+    let delivering = tokio::spawn(deliver_loop(deliverer, news, stop.clone()));
+    let abort = [polling.abort_handle(), delivering.abort_handle()];
+    let both = async {
+        let (polled, delivered) = tokio::join!(polling, delivering);
+        joined(polled).and(joined(delivered))
+    };
+    let end = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LAST_POST).await;
+    };
+    tokio::select! {
+        ended = both => ended,
+        () = end => {
+            tracing::warn!("a request was still under way at the end; the next start finds out what became of it");
+            abort.iter().for_each(tokio::task::AbortHandle::abort);
+            Ok(())
+        }
+    }
+}
+
+fn joined(result: Result<Result<(), MonitorError>, tokio::task::JoinError>) -> Result<(), MonitorError> {
+    match result {
+        Ok(ended) => ended,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Ok(()),
+    }
+}
+
+async fn poll_loop(mut poller: Poller, config: ServiceConfig, stop: CancellationToken) -> Result<(), MonitorError> {
+    let _ends_the_other = stop.clone().drop_guard();
+    let mut ticks = tokio::time::interval(config.refresh);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut log = PollLog::default();
+    let mut swept: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+        let depth = if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) { Depth::Sweep } else { Depth::Usual };
+        let polled = tokio::select! {
+            polled = poller.poll_once(depth) => polled,
+            () = stop.cancelled() => return Ok(()),
+        };
+        match polled {
+            Ok(report) => {
+                if depth == Depth::Sweep {
+                    swept = Some(Instant::now());
+                }
+                log.good(&report);
+            }
+            Err(MonitorError::Store(error)) if !error.is_passing() => return Err(error.into()),
+            Err(error) => log.failed(&error),
+        }
+    }
+}
+
+async fn deliver_loop(mut deliverer: Deliverer, news: Arc<Notify>, stop: CancellationToken) -> Result<(), MonitorError> {
+    let _ends_the_other = stop.clone().drop_guard();
+    loop {
+        let wait = match deliverer.deliver_due(&stop).await {
+            Ok(Next::Now) => Duration::ZERO,
+            Ok(Next::At(at)) => at.saturating_duration_since(Instant::now()).min(LOOK_EVERY),
+            Ok(Next::Idle) => LOOK_EVERY,
+            Err(MonitorError::Store(error)) if !error.is_passing() => return Err(error.into()),
+            Err(error) => {
+                tracing::error!(%error, "delivery is interrupted; trying again");
+                STORE_PATIENCE
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = news.notified() => {}
+            () = stop.cancelled() => {
+                crate::crash::point("shutdown");
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Logs polls: what changed, a failure once and then counted, the end of failures, and now and then that all is well.
+#[derive(Debug, Default)]
+struct PollLog {
+    failures: u32,
+    spoken: String,
+    good_since_alive: u32,
+    alive_at: Option<Instant>,
+    told_problems: HashSet<RowProblem>,
+}
+
+impl PollLog {
+    fn good(&mut self, report: &PollReport) {
+        if self.failures > 0 {
+            tracing::info!(failed_polls = self.failures, "ClearML answers again; everything since is caught up");
+        }
+        self.failures = 0;
+        self.spoken.clear();
+        log_report(report, &mut self.told_problems);
+        self.good_since_alive += 1;
+        let alive_at = *self.alive_at.get_or_insert_with(Instant::now);
+        if alive_at.elapsed() >= ALIVE_EVERY {
+            tracing::info!(polls = self.good_since_alive, watermark = ?report.watermark, "alive");
+            self.good_since_alive = 0;
+            self.alive_at = Some(Instant::now());
+        }
+    }
+
+    fn failed(&mut self, error: &MonitorError) {
+        self.failures = self.failures.saturating_add(1);
+        let text = error.to_string();
+        if text != self.spoken {
+            tracing::error!(error = %text, "the poll failed and moved nothing; trying again");
+            self.spoken = text;
+        } else if self.failures.is_multiple_of(REMIND_EVERY) {
+            tracing::error!(error = %text, failed_polls = self.failures, "polls still fail");
+        }
+    }
+}
+
+/// Logs what one poll brought: each alert, and each row that could not be understood, once.
+pub(super) fn log_report(report: &PollReport, told_problems: &mut HashSet<RowProblem>) {
+    if report.began {
+        match report.watermark {
+            Some(watermark) => tracing::info!(%watermark, "watching begins: outcomes from now on are alerted"),
+            None => tracing::info!("watching begins: outcomes from now on are alerted"),
+        }
+    }
+    report.verdicts.iter().for_each(log_verdict);
+    told_problems.retain(|problem| report.problems.contains(problem));
+    for problem in &report.problems {
+        if told_problems.insert(problem.clone()) {
+            let task = problem.task_id.as_deref().unwrap_or("unknown");
+            tracing::warn!(task, problem = %problem.problem, "a task could not be read; the others were");
+        }
+    }
+}
+
+fn log_verdict(verdict: &RecordedAlert) {
+    let RecordedAlert { id, rule, task_id, task_name, outcome, .. } = verdict;
+    match &verdict.suppressed {
+        None => tracing::info!(alert = id, rule, task = task_id, name = task_name, %outcome, "alert recorded"),
+        Some(why) => tracing::debug!(rule, task = task_id, name = task_name, %outcome, %why, "not alerted"),
+    }
+}
