@@ -62,7 +62,7 @@ fn facts(alert: &PendingAlert) -> Map<String, Value> {
 /// The notification's text, and all that is left where blocks are refused: it names the task's ID.
 fn fallback(alert: &PendingAlert) -> String {
     let task = &alert.task;
-    let mut text = format!("Task {}: {}", words::outcome(alert.outcome), safe(&task.name, 200));
+    let mut text = format!("Task {}: {}", words::outcome(alert.outcome), safe(name_of(task), 200));
     if let Some(project) = task.project_label() {
         text.push_str(&format!(" in {}", safe(project, 200)));
     }
@@ -89,7 +89,7 @@ fn first_line(text: &str) -> &str {
 
 fn blocks(message: &AlertMessage<'_>) -> Vec<Value> {
     let task = &message.alert.task;
-    let title = format!("Task {}: {}", words::outcome(message.alert.outcome), text::single_line(&task.name));
+    let title = format!("Task {}: {}", words::outcome(message.alert.outcome), text::single_line(name_of(task)));
     let mut blocks = vec![header(&text::truncate_escaped(&title, HEADER_CHARACTERS)), section(&lead(message))];
     let fields = fields(message);
     if !fields.is_empty() {
