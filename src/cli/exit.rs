@@ -1,0 +1,65 @@
+//! The exit codes that scripts rely on, and which error means which.
+
+use std::process::ExitCode;
+
+use crate::monitor::MonitorError;
+use crate::settings::SettingsError;
+use crate::store::StoreError;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Something nobody foresaw.
+    Unexpected = 1,
+    /// The command line, the environment or a file says something that cannot be.
+    Usage = 2,
+    /// ClearML cannot be reached, or refuses.
+    Clearml = 3,
+    /// Alerts are left undelivered, or Slack refuses.
+    Undelivered = 4,
+    /// Another instance works on the database.
+    InUse = 5,
+    /// The database cannot be used.
+    Database = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Which exit code an error means.
+pub fn of(error: &anyhow::Error) -> Exit {
+    if let Some(error) = error.downcast_ref::<MonitorError>() {
+        return of_monitor(error);
+    }
+    if let Some(error) = error.downcast_ref::<StoreError>() {
+        return of_store(error);
+    }
+    if error.is::<SettingsError>() || error.is::<super::UsageError>() {
+        return Exit::Usage;
+    }
+    if error.is::<crate::clearml::ClearmlError>() {
+        return Exit::Clearml;
+    }
+    if error.is::<crate::slack::SlackError>() {
+        return Exit::Undelivered;
+    }
+    Exit::Unexpected
+}
+
+fn of_monitor(error: &MonitorError) -> Exit {
+    match error {
+        MonitorError::Clearml(_) => Exit::Clearml,
+        MonitorError::Slack(_) | MonitorError::NoChannel { .. } => Exit::Undelivered,
+        MonitorError::Store(error) => of_store(error),
+        MonitorError::NoProject { .. } | MonitorError::BadPattern { .. } => Exit::Usage,
+    }
+}
+
+fn of_store(error: &StoreError) -> Exit {
+    if matches!(error, StoreError::InUse { .. }) { Exit::InUse } else { Exit::Database }
+}

@@ -1,0 +1,110 @@
+//! Past alerts as a table, JSON, JSON lines or CSV.
+
+use std::io::{self, Write};
+
+use comfy_table::{Cell, ContentArrangement, Row, Table, presets};
+
+use crate::domain::message::words;
+use crate::domain::{AlertRecord, Stamp, text};
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// A table that fits the terminal.
+    Table,
+    /// One JSON array.
+    Json,
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma-separated values, the names as header.
+    Csv,
+}
+
+/// The names of the columns, in the order of the contract.
+pub const COLUMNS: [&str; 17] = [
+    "id", "rule", "task_id", "task_name", "project", "user", "status", "status_changed", "state", "reason", "created_at",
+    "sent_at", "attempts", "channel", "message_ts", "digest", "url",
+];
+
+/// Writes alerts. `width` is the terminal's; `None`: whole values, whatever their length.
+pub fn render(out: &mut dyn Write, alerts: &[AlertRecord], format: Format, width: Option<u16>) -> io::Result<()> {
+    match format {
+        Format::Table => writeln!(out, "{}", table(alerts, width)),
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut *out, alerts)?;
+            writeln!(out)
+        }
+        Format::Jsonl => alerts.iter().try_for_each(|alert| json_line(out, alert)),
+        Format::Csv => csv(out, alerts),
+    }
+}
+
+/// One alert as a line of JSON.
+pub fn json_line(out: &mut dyn Write, alert: &AlertRecord) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, alert)?;
+    writeln!(out)
+}
+
+fn csv(out: &mut dyn Write, alerts: &[AlertRecord]) -> io::Result<()> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+    writer.write_record(COLUMNS).map_err(io::Error::other)?;
+    for alert in alerts {
+        writer.serialize(alert).map_err(into_io)?;
+    }
+    writer.flush()
+}
+
+fn into_io(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+fn table(alerts: &[AlertRecord], width: Option<u16>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_truncation_indicator("…");
+    match width {
+        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    let wide = width.is_none_or(|width| width >= 100);
+    table.set_header(header(wide));
+    for alert in alerts {
+        let mut row = Row::from(cells(alert, wide));
+        if width.is_some() {
+            row.max_height(1);
+        }
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
+}
+
+fn header(wide: bool) -> Vec<Cell> {
+    let narrow = ["TIME (UTC)", "STATUS", "STATE", "TASK", "PROJECT"];
+    let more = ["USER", "WHY"];
+    narrow.into_iter().chain(more.into_iter().filter(|_| wide)).map(Cell::new).collect()
+}
+
+fn cells(alert: &AlertRecord, wide: bool) -> Vec<Cell> {
+    let dash = |value: &Option<String>| value.as_deref().map_or_else(|| "-".to_owned(), text::single_line);
+    let mut cells = vec![
+        minute(alert.status_changed),
+        words::outcome(alert.status).to_owned(),
+        alert.state.to_string(),
+        text::single_line(&alert.task_name),
+        dash(&alert.project),
+    ];
+    if wide {
+        cells.extend([dash(&alert.user), dash(&alert.reason)]);
+    }
+    cells.into_iter().map(Cell::new).collect()
+}
+
+/// `2026-11-22 22:27:28`.
+fn minute(stamp: Stamp) -> String {
+    stamp.to_timestamp().strftime("%Y-%m-%d %H:%M:%S").to_string()
+}

@@ -1,0 +1,27 @@
+//! Results on standard output. A pipe that closes is not an error; colours only on a terminal that wants them.
+
+use std::io::{self, IsTerminal, Write};
+
+/// Whether results go to a terminal.
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Writes results. `Ok(false)` when the reader has gone: the command is done then.
+pub fn write(results: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<bool> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match results(&mut out).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            // The buffer is dropped with what the reader did not want.
+            let (_, _) = out.into_parts();
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes one text as it is.
+pub fn text(text: &str) -> io::Result<bool> {
+    write(|out| out.write_all(text.as_bytes()))
+}
