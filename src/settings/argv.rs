@@ -56,7 +56,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_is_added_lost_or_changed_but_underscores_in_names(arguments in prop::collection::vec("(--)?.{0,12}", 0..8)) {
+        fn only_underscores_in_names_change(arguments in prop::collection::vec("(--)?.{0,12}", 0..8)) {
             let given: Vec<&str> = arguments.iter().map(String::as_str).collect();
             let once = normalized(&given);
             prop_assert_eq!(once.len(), given.len());

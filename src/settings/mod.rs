@@ -1,15 +1,72 @@
-//! What the user wants: from flags, environment and `clearml.conf` to validated settings. Nothing here talks to ClearML,
-//! Slack or the database, and nothing reads the process environment but [`ProcessEnvironment`].
+//! What the user wants: from flags, environment and `clearml.conf` to validated settings, in that order of precedence.
+//! Nothing here talks to ClearML, Slack or the database, and nothing but [`ProcessEnvironment`] reads the process
+//! environment.
+//!
+//! Settings come in parts, since no command needs them all: `history` asks only [`resolve_database`]. Each part carries
+//! the origins of its values for `check`.
 
 pub mod argv;
+mod clearml;
 pub mod clearml_conf;
+mod database;
+pub mod defaults;
 mod environment;
 mod error;
+pub mod flags;
+mod rule;
+mod service;
+mod slack;
 mod source;
 pub mod time;
 mod values;
 
+pub use clearml::{ClearmlSettings, Credentials, resolve_clearml};
+pub use database::{DatabaseSettings, resolve_database};
 pub use environment::{Environment, MapEnvironment, ProcessEnvironment};
 pub use error::SettingsError;
+pub use flags::{AllFlags, Announce, DatabaseFlags, OnUnknown, RuleFlags, ServiceFlags, SlackFlags};
+pub use rule::{RuleSettings, UserFilter, resolve_rule};
+pub use service::{ServiceSettings, resolve_service};
+pub use slack::{SlackSettings, resolve_slack};
 pub use source::{HIDDEN, Origin, Source};
+pub use time::Since;
 pub use values::{parse_switch, parse_verbosity};
+
+/// Everything that a command that watches needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How ClearML is reached.
+    pub clearml: ClearmlSettings,
+    /// Where alerts go.
+    pub slack: SlackSettings,
+    /// Which tasks are alerted.
+    pub rule: RuleSettings,
+    /// How the service runs.
+    pub service: ServiceSettings,
+    /// Where it remembers.
+    pub database: DatabaseSettings,
+}
+
+impl Settings {
+    /// Settles every part, what was typed first: a mistyped flag is told before a missing token is.
+    pub fn resolve(flags: &AllFlags, environment: &dyn Environment) -> Result<Self, SettingsError> {
+        let service = resolve_service(&flags.service)?;
+        let rule = resolve_rule(&flags.rule)?;
+        let slack = resolve_slack(&flags.slack, environment)?;
+        let database = resolve_database(&flags.database, environment)?;
+        let clearml = resolve_clearml(environment)?;
+        Ok(Self { clearml, slack, rule, service, database })
+    }
+
+    /// Where every value came from, in the order in which `check` shows them.
+    pub fn origins(&self) -> impl Iterator<Item = &Origin> {
+        let parts = [
+            &self.clearml.origins,
+            &self.slack.origins,
+            &self.rule.origins,
+            &self.service.origins,
+            &self.database.origins,
+        ];
+        parts.into_iter().flatten()
+    }
+}

@@ -64,8 +64,8 @@ pub struct NotAMoment;
 #[error("write a number with its unit, like 500ms, 30s, 15m, 24h, 30d, 2w or 1h30m")]
 pub struct NotADuration;
 
-/// Reads a moment: a duration before now (`24h`, `2 hours ago`), `now`, `today`, `yesterday`, a date (its beginning, UTC),
-/// or a time (UTC where it names no offset).
+/// Reads a moment: a duration before now (`24h`, `2 hours ago`), `now`, `today`, `yesterday`, a date (its beginning,
+/// UTC), or a time (UTC where it names no offset).
 pub fn parse_since(text: &str) -> Result<Since, NotAMoment> {
     let lower = text.trim().to_ascii_lowercase();
     match lower.as_str() {
@@ -92,8 +92,8 @@ fn parse_stamp(text: &str) -> Option<Stamp> {
     Stamp::parse(text).ok()
 }
 
-/// Reads a duration: numbers with units, added up (`30s`, `15m`, `1h30m`, `2 days`). The units: `ms`, `s`, `m` (minutes),
-/// `h`, `d`, `w`, and their English names. A number without a unit is refused, zero included.
+/// Reads a duration: numbers with units, added up (`30s`, `15m`, `1h30m`, `2 days`). The units: `ms`, `s`, `m`
+/// (minutes), `h`, `d`, `w`, and their English names. A number without a unit is refused, zero included.
 pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -135,7 +135,8 @@ pub fn format_duration(duration: Duration) -> String {
     let mut text = String::new();
     for (unit, millis) in units {
         if rest >= millis {
-            text.push_str(&format!("{}{unit}", rest / millis));
+            text.push_str(&(rest / millis).to_string());
+            text.push_str(unit);
             rest %= millis;
         }
     }

@@ -44,8 +44,8 @@ where
     Ok(number)
 }
 
-/// The address of a server: `http` or `https`, a host, and no login, query or fragment. It always ends with `/`, so that
-/// [`Url::join`] adds to it.
+/// The address of a server: `http` or `https`, a host, and no login, query or fragment. It always ends with `/`, so
+/// that [`Url::join`] adds to it.
 pub(super) fn server_address(found: &Found) -> Result<Url, SettingsError> {
     let refuse = |problem: &str| {
         let remedy = "write an address like https://host.example.com:8008";

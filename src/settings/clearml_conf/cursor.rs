@@ -125,7 +125,7 @@ impl<'a> Cursor<'a> {
             Some('b') => '\u{8}',
             Some('f') => '\u{c}',
             Some(character @ ('"' | '\\' | '/')) => character,
-            Some('u') if self.hexadecimal(self.rest, "u").is_some() => return text.push(self.unicode_escape()),
+            Some('u') if hexadecimal(self.rest, "u").is_some() => return text.push(self.unicode_escape()),
             _ => return text.push('\\'),
         };
         self.take(1);
@@ -134,9 +134,9 @@ impl<'a> Cursor<'a> {
 
     /// Reads `uXXXX` behind a backslash, with its second half where it needs one; half a character becomes U+FFFD.
     fn unicode_escape(&mut self) -> char {
-        let Some(first) = self.hexadecimal(self.rest, "u") else { return char::REPLACEMENT_CHARACTER };
+        let Some(first) = hexadecimal(self.rest, "u") else { return char::REPLACEMENT_CHARACTER };
         self.take(5);
-        if let Some(second) = self.hexadecimal(self.rest, r"\u")
+        if let Some(second) = hexadecimal(self.rest, r"\u")
             && let Some(Ok(character)) = char::decode_utf16([first, second]).next()
             && character.len_utf16() == 2
         {
@@ -145,12 +145,13 @@ impl<'a> Cursor<'a> {
         }
         char::from_u32(u32::from(first)).unwrap_or(char::REPLACEMENT_CHARACTER)
     }
+}
 
-    fn hexadecimal(&self, text: &str, prefix: &str) -> Option<u16> {
-        let digits = text.strip_prefix(prefix)?.get(..4)?;
-        let all_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        all_digits.then(|| u16::from_str_radix(digits, 16).ok()).flatten()
-    }
+/// Four hexadecimal digits behind `prefix`.
+fn hexadecimal(text: &str, prefix: &str) -> Option<u16> {
+    let digits = text.strip_prefix(prefix)?.get(..4)?;
+    let all_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    all_digits.then(|| u16::from_str_radix(digits, 16).ok()).flatten()
 }
 
 /// Whether it is a blank that does not end a line.

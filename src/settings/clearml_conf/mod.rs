@@ -44,8 +44,8 @@ pub struct ConfError {
     pub problem: String,
 }
 
-/// Reads the `api` block of `text`, the content of the file `path`, beside which its includes are looked for. Fails where
-/// the text is malformed, or where the block needs a variable that is not set.
+/// Reads the `api` block of `text`, the content of the file `path`, beside which its includes are looked for. Fails
+/// where the text is malformed, or where the block needs a variable that is not set.
 pub fn read(text: &str, path: &Path, environment: &dyn Environment) -> Result<ApiBlock, ConfError> {
     let read_file = |path: &Path| environment.read_file(path);
     let mut reading = Reading::new(&read_file);

@@ -169,9 +169,8 @@ impl Parser<'_, '_, '_> {
     /// A block or a list as a value or as part of one: `${defaults} { … }`.
     fn block_in_value(&mut self, opening: char, before: Vec<Piece>, values: &mut Values) -> Result<(), ConfError> {
         if before.iter().any(|piece| matches!(piece, Piece::Plain(_))) {
-            let problem = format!(
-                "a `{opening}` follows a text on its line: put the text in quotes, or the `{opening}` on a line of its own"
-            );
+            let problem =
+                format!("a `{opening}` follows a text on its line: put quotes around the text, or a comma behind it");
             return Err(self.cursor.error(problem));
         }
         if !before.is_empty() {

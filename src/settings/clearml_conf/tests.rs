@@ -25,7 +25,7 @@ fn api_server(text: &str) -> Option<String> {
 }
 
 fn problem(text: &str) -> String {
-    read_with(text, &MapEnvironment::new()).err().unwrap_or_else(|| panic!("was read: {text}")).to_string()
+    read_with(text, &MapEnvironment::new()).err().unwrap_or_else(|| panic!("was read: {text:.200}")).to_string()
 }
 
 fn revealed(secret: Option<&SecretString>) -> Option<&str> {
@@ -231,7 +231,7 @@ fn malformed_texts_are_told_by_line_and_without_their_words() {
         ("a: ${SECRET\n}", "line 1: a `${` is not closed"),
         (
             "a: SECRET{ b: 1 }",
-            "line 1: a `{` follows a text on its line: put the text in quotes, or the `{` on a line of its own",
+            "line 1: a `{` follows a text on its line: put quotes around the text, or a comma behind it",
         ),
         ("include file(SECRET)\n", "line 1: an `include` names no file"),
     ] {
@@ -257,13 +257,13 @@ fn nothing_nests_deeper_than_the_stack() {
 
 #[test]
 fn references_that_multiply_are_given_up() {
-    let mut text = "api.api_server = ${a0}\n".to_owned();
-    for level in 0..40 {
-        text.push_str(&format!("a{level} = ${{a{}}}${{a{}}}\n", level + 1, level + 1));
+    let doubling = |level: usize| format!("a{level} = ${{a{}}}${{a{}}}", level + 1, level + 1);
+    let following = |level: usize| format!("a{level} = ${{a{}}}", level + 1);
+    let lines = |line: &dyn Fn(usize) -> String, count| (0..count).map(line).collect::<Vec<_>>().join("\n");
+    for definitions in [lines(&doubling, 40), lines(&following, 100_000)] {
+        let told = problem(&format!("api.api_server = ${{a0}}\na40 = x\n{definitions}"));
+        assert!(told.contains("without an end"), "{told}");
     }
-    assert!(problem(&format!("{text}a40 = x")).contains("without an end"));
-    let chain: String = (0..100_000).map(|level| format!("a{level} = ${{a{}}}\n", level + 1)).collect();
-    assert!(problem(&format!("api.api_server = ${{a0}}\n{chain}")).contains("without an end"));
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn a_large_file_is_read_in_one_pass() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn no_text_makes_it_panic(text in "(api|credentials|include|a|file\\(|[{}\\[\\]:=,.+\"#/$?\n \\\\]|\\$\\{|\"\"\"|\\PC){0,40}") {

@@ -71,7 +71,7 @@ impl Values {
 }
 
 /// The values at a path below a block, the blocks on the way made where there are none. The path is not empty.
-pub(super) fn values_at<'a>(object: &'a mut Object, first: String, rest: Vec<String>) -> &'a mut Values {
+pub(super) fn values_at(object: &mut Object, first: String, rest: Vec<String>) -> &mut Values {
     let mut values = object.entry(first).or_default();
     for name in rest {
         values = values.object().entry(name).or_default();
@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
 fn leads_nowhere(path: &[String], line: usize) -> ConfError {
     let name = path.join(".");
     let problem = format!(
-        "`${{{name}}}` is defined neither in this file nor in the environment; set {name}, or write `${{?{name}}}` to do without"
+        "`${{{name}}}` is defined neither in this file nor in the environment; set {name}, or write `${{?{name}}}`"
     );
     ConfError { line, problem }
 }

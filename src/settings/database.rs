@@ -1,0 +1,93 @@
+//! Where the database is.
+
+use std::path::PathBuf;
+
+use super::defaults::DATABASE_BELOW_STATE;
+use super::environment::{Environment, expand_home};
+use super::error::SettingsError;
+use super::flags::DatabaseFlags;
+use super::source::{Origin, Source};
+
+/// Where the database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseSettings {
+    /// The file; it need not exist yet.
+    pub path: PathBuf,
+    /// Where that came from.
+    pub origins: Vec<Origin>,
+}
+
+/// Settles where the database is: flag, environment, `$XDG_STATE_HOME`, home. Fails where none of these says.
+pub fn resolve_database(
+    flags: &DatabaseFlags,
+    environment: &dyn Environment,
+) -> Result<DatabaseSettings, SettingsError> {
+    let (path, source) = locate(flags, environment)?;
+    let path = expand_home(environment, path);
+    let origins = vec![Origin::new("database", path.display(), source)];
+    Ok(DatabaseSettings { path, origins })
+}
+
+fn locate(flags: &DatabaseFlags, environment: &dyn Environment) -> Result<(PathBuf, Source), SettingsError> {
+    const VARIABLE: &str = "CLEARML_ALERTS_DB";
+    const REMEDY: &str = "give --db a file, or set CLEARML_ALERTS_DB to one";
+    // Paths need not be Unicode, so these variables are taken as they are.
+    let variable = |name| environment.variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(path) = &flags.db {
+        let source = Source::Flag("--db");
+        if path.as_os_str().is_empty() {
+            return Err(SettingsError::invalid(&source, "", "names no file", REMEDY));
+        }
+        return Ok((path.clone(), source));
+    }
+    if let Some(path) = variable(VARIABLE) {
+        return Ok((path, Source::Variable(VARIABLE.to_owned())));
+    }
+    // Relative base directories are to be ignored, says the XDG specification.
+    if let Some(state) = variable("XDG_STATE_HOME").filter(|path| path.is_absolute()) {
+        return Ok((state.join(DATABASE_BELOW_STATE), Source::Variable("XDG_STATE_HOME".to_owned())));
+    }
+    let home = environment
+        .home_directory()
+        .ok_or(SettingsError::Missing { what: "the database (and a home directory to put it in)", remedy: REMEDY })?;
+    Ok((home.join(".local/state").join(DATABASE_BELOW_STATE), Source::Default))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::settings::environment::MapEnvironment;
+
+    fn located(flag: Option<&str>, environment: &MapEnvironment) -> PathBuf {
+        resolve_database(&DatabaseFlags { db: flag.map(PathBuf::from) }, environment).unwrap().path
+    }
+
+    #[test]
+    fn the_nearest_place_wins() {
+        let environment = MapEnvironment::new().with_home("/home/me");
+        assert_eq!(located(None, &environment), Path::new("/home/me/.local/state/clearml-alerts/alerts.db"));
+        let environment = environment.with("XDG_STATE_HOME", "/state");
+        assert_eq!(located(None, &environment), Path::new("/state/clearml-alerts/alerts.db"));
+        let environment = environment.with("CLEARML_ALERTS_DB", "~/alerts.db");
+        assert_eq!(located(None, &environment), Path::new("/home/me/alerts.db"));
+        assert_eq!(located(Some("here.db"), &environment), Path::new("here.db"));
+    }
+
+    #[test]
+    fn empty_variables_and_a_relative_state_directory_do_not_count() {
+        let environment =
+            MapEnvironment::new().with_home("/h").with("XDG_STATE_HOME", "state").with("CLEARML_ALERTS_DB", "");
+        assert_eq!(located(None, &environment), Path::new("/h/.local/state/clearml-alerts/alerts.db"));
+    }
+
+    #[test]
+    fn nowhere_to_put_it_is_told_with_the_way_out() {
+        let refused = |db: Option<PathBuf>| {
+            resolve_database(&DatabaseFlags { db }, &MapEnvironment::new()).unwrap_err().to_string()
+        };
+        assert!(refused(None).contains("--db") && refused(None).contains("CLEARML_ALERTS_DB"));
+        assert!(refused(Some(PathBuf::new())).starts_with("--db is ``, which names no file"));
+    }
+}

@@ -1,0 +1,214 @@
+//! Where alerts go: the channel, the token, Slack's address and the pace.
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::defaults;
+use super::environment::{self, Environment};
+use super::error::SettingsError;
+use super::flags::{OnUnknown, SlackFlags};
+use super::source::{Found, Origin, Source};
+use super::values::{number, secret, server_address};
+
+/// Where alerts go, and how.
+#[derive(Debug, Clone)]
+pub struct SlackSettings {
+    /// The bot token.
+    pub token: SecretString,
+    /// The channel as given: `#name`, `name` or an ID. Neither empty nor with blanks in it.
+    pub channel: String,
+    /// What method names are joined to; ends with `/`.
+    pub base_url: Url,
+    /// Messages a second to a channel; 0 is no pacing of our own.
+    pub rate: f64,
+    /// More alerts than this, due for one channel, become one digest; 0 is never.
+    pub digest_above: u32,
+    /// What becomes of a message whose arrival stays unknown.
+    pub on_unknown: OnUnknown,
+    /// Where each of these came from.
+    pub origins: Vec<Origin>,
+}
+
+/// Settles where alerts go: flags, then environment, then defaults. Fails where channel or token are missing, or a
+/// value cannot be meant.
+pub fn resolve_slack(flags: &SlackFlags, environment: &dyn Environment) -> Result<SlackSettings, SettingsError> {
+    let mut origins = Vec::new();
+    let channel = channel(flags, &mut origins)?;
+    let token = token(flags, environment, &mut origins)?;
+    let base_url = base_url(flags, environment, &mut origins)?;
+    let or_default = |name, given: Option<&String>, default: String| {
+        given.map_or_else(|| Found::default(&default), |text| Found::flag(name, text))
+    };
+    let rate = or_default("--slack-rate", flags.slack_rate.as_ref(), defaults::SLACK_RATE.to_string());
+    let digest = or_default("--digest-above", flags.digest_above.as_ref(), defaults::DIGEST_ABOVE.to_string());
+    let settings = SlackSettings {
+        channel,
+        token,
+        base_url,
+        rate: number(&rate, &defaults::SLACK_RATE_RANGE, " messages a second")?,
+        digest_above: number(&digest, &(0..=u32::MAX), "")?,
+        on_unknown: flags.on_unknown.unwrap_or_default(),
+        origins,
+    };
+    Ok(with_number_origins(settings, rate, digest, flags))
+}
+
+fn with_number_origins(mut settings: SlackSettings, rate: Found, digest: Found, flags: &SlackFlags) -> SlackSettings {
+    let on_unknown = flags.on_unknown.map_or(Source::Default, |_| Source::Flag("--on-unknown"));
+    let shown = format!("{:?}", settings.on_unknown).to_lowercase();
+    settings.origins.extend([
+        Origin::new("slack_rate", settings.rate, rate.source),
+        Origin::new("digest_above", settings.digest_above, digest.source),
+        Origin::new("on_unknown", shown, on_unknown),
+    ]);
+    settings
+}
+
+fn channel(flags: &SlackFlags, origins: &mut Vec<Origin>) -> Result<String, SettingsError> {
+    const REMEDY: &str =
+        "give --channel a name like '#ml-alerts', or the channel's ID (in Slack: the channel's details)";
+    let source = Source::Flag("--channel");
+    let given = flags.channel.as_deref().ok_or(SettingsError::Missing { what: "the Slack channel", remedy: REMEDY })?;
+    let channel = given.trim();
+    let problem = match channel.strip_prefix('#').unwrap_or(channel) {
+        "" => "names no channel",
+        name if name.contains(|character: char| character.is_whitespace() || character.is_control()) => {
+            "has blanks in it"
+        }
+        name if name.contains(['#', ',']) => "is more than one channel",
+        _ => {
+            origins.push(Origin::new("channel", channel, source));
+            return Ok(channel.to_owned());
+        }
+    };
+    Err(SettingsError::invalid(&source, given, problem, REMEDY))
+}
+
+fn token(
+    flags: &SlackFlags,
+    environment: &dyn Environment,
+    origins: &mut Vec<Origin>,
+) -> Result<SecretString, SettingsError> {
+    const VARIABLE: &str = "SLACK_API_TOKEN";
+    let remedy = "set SLACK_API_TOKEN, or give --slack-api, to the bot token of your Slack app (it begins with xoxb-; \
+                  in Slack: the app's page, OAuth & Permissions)";
+    let (token, source) = match &flags.slack_api {
+        Some(token) => (token.clone(), Source::Flag("--slack-api")),
+        None => match environment::text(environment, VARIABLE)? {
+            Some(text) => (SecretString::from(text), Source::Variable(VARIABLE.to_owned())),
+            None => return Err(SettingsError::Missing { what: "the Slack token", remedy }),
+        },
+    };
+    let token = secret(token.expose_secret(), &source)?;
+    origins.push(Origin::secret("slack_token", source));
+    Ok(token)
+}
+
+fn base_url(
+    flags: &SlackFlags,
+    environment: &dyn Environment,
+    origins: &mut Vec<Origin>,
+) -> Result<Url, SettingsError> {
+    const VARIABLE: &str = "SLACK_API_URL";
+    let found = match &flags.slack_api_url {
+        Some(text) => Found::flag("--slack-api-url", text),
+        None => match environment::text(environment, VARIABLE)? {
+            Some(text) => Found { text, source: Source::Variable(VARIABLE.to_owned()) },
+            None => Found::default(defaults::SLACK_API_URL),
+        },
+    };
+    let url = server_address(&found)?;
+    origins.push(Origin::new("slack_api_url", &url, found.source));
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::environment::MapEnvironment;
+
+    fn flags() -> SlackFlags {
+        SlackFlags { channel: Some("#ml-alerts".to_owned()), ..SlackFlags::default() }
+    }
+
+    fn environment() -> MapEnvironment {
+        MapEnvironment::new().with("SLACK_API_TOKEN", "xoxb-fake-SECRET")
+    }
+
+    fn refused(flags: &SlackFlags) -> String {
+        resolve_slack(flags, &environment()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn defaults_are_slacks_own() {
+        let settings = resolve_slack(&flags(), &environment()).unwrap();
+        assert_eq!(settings.base_url.as_str(), "https://slack.com/api/");
+        assert_eq!(
+            settings.base_url.join("chat.postMessage").unwrap().as_str(),
+            "https://slack.com/api/chat.postMessage"
+        );
+        assert_eq!((settings.rate, settings.digest_above), (1.0, 10));
+        assert_eq!(settings.on_unknown, OnUnknown::Resend);
+        assert_eq!(settings.channel, "#ml-alerts");
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment() {
+        let flags = SlackFlags {
+            slack_api: Some(SecretString::from("xoxb-flag")),
+            slack_api_url: Some("http://127.0.0.1:9/api".to_owned()),
+            slack_rate: Some("0".to_owned()),
+            digest_above: Some("0".to_owned()),
+            ..flags()
+        };
+        let environment = environment().with("SLACK_API_URL", "https://slack-gov.com/api/");
+        let settings = resolve_slack(&flags, &environment).unwrap();
+        assert_eq!(settings.token.expose_secret(), "xoxb-flag");
+        assert_eq!(settings.base_url.as_str(), "http://127.0.0.1:9/api/");
+        assert_eq!((settings.rate, settings.digest_above), (0.0, 0));
+        let by_environment = resolve_slack(&super::tests::flags(), &environment).unwrap();
+        assert_eq!(by_environment.base_url.as_str(), "https://slack-gov.com/api/");
+        assert_eq!(by_environment.origins[2].source, Source::Variable("SLACK_API_URL".to_owned()));
+    }
+
+    #[test]
+    fn a_missing_channel_or_token_is_told_with_every_place_for_it() {
+        let no_channel = resolve_slack(&SlackFlags::default(), &environment()).unwrap_err().to_string();
+        assert!(no_channel.contains("--channel"), "{no_channel}");
+        let no_token = resolve_slack(&flags(), &MapEnvironment::new()).unwrap_err().to_string();
+        assert!(no_token.contains("SLACK_API_TOKEN") && no_token.contains("--slack-api"), "{no_token}");
+        let empty = SlackFlags { slack_api: Some(SecretString::from("")), ..flags() };
+        assert!(refused(&empty).starts_with("--slack-api holds a value that is empty"));
+    }
+
+    #[test]
+    fn what_is_no_channel_is_refused() {
+        for channel in ["", " ", "#", "two words", "a\tb", "a,b", "#a#b", "a\u{0}b"] {
+            let told = refused(&SlackFlags { channel: Some(channel.to_owned()), ..SlackFlags::default() });
+            assert!(told.starts_with("--channel is `"), "{told}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_meant_are_refused() {
+        for rate in ["-1", "nan", "inf", "1e9", "fast", ""] {
+            let told = refused(&SlackFlags { slack_rate: Some(rate.to_owned()), ..flags() });
+            assert!(told.starts_with("--slack-rate is `") && told.contains("from 0 to 1000"), "{told}");
+        }
+        for above in ["-1", "1.5", "many"] {
+            assert!(
+                refused(&SlackFlags { digest_above: Some(above.to_owned()), ..flags() }).starts_with("--digest-above")
+            );
+        }
+    }
+
+    #[test]
+    fn the_token_is_shown_nowhere() {
+        let settings = resolve_slack(&flags(), &environment()).unwrap();
+        assert_eq!(settings.token.expose_secret(), "xoxb-fake-SECRET");
+        assert!(!format!("{settings:?}").contains("SECRET"));
+        let flags = SlackFlags { slack_api: Some(SecretString::from("SECRET")), ..flags() };
+        assert!(!format!("{flags:?}").contains("SECRET"));
+        assert!(!format!("{:?}", environment()).contains("SECRET"));
+    }
+}
