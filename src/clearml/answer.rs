@@ -21,12 +21,12 @@ struct Envelope {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Meta {
-    #[serde(deserialize_with = "lenient::integer_field")]
-    result_code: Option<i64>,
-    #[serde(deserialize_with = "lenient::integer_field")]
-    result_subcode: Option<i64>,
-    #[serde(deserialize_with = "lenient::text_field")]
-    result_msg: Option<String>,
+    #[serde(rename = "result_code", deserialize_with = "lenient::integer_field")]
+    code: Option<i64>,
+    #[serde(rename = "result_subcode", deserialize_with = "lenient::integer_field")]
+    subcode: Option<i64>,
+    #[serde(rename = "result_msg", deserialize_with = "lenient::text_field")]
+    message: Option<String>,
 }
 
 /// The `data` of a good answer, or the class of error that the answer stands for.
@@ -56,15 +56,15 @@ struct Said {
 impl Said {
     fn new(answer: &RawAnswer, envelope: Result<&Envelope, &String>) -> Self {
         let meta = envelope.ok().and_then(|envelope| envelope.meta.as_ref());
-        let own_code = meta.and_then(|meta| meta.result_code).and_then(|code| u16::try_from(code).ok());
+        let own_code = meta.and_then(|meta| meta.code).and_then(|code| u16::try_from(code).ok());
         // A proxy may turn an error into a 200; the server's own code counts then.
         let status = own_code.filter(|code| answer.status < 300 && *code >= 300).unwrap_or(answer.status);
-        let message = match (meta.and_then(|meta| meta.result_msg.as_deref()), envelope) {
+        let message = match (meta.and_then(|meta| meta.message.as_deref()), envelope) {
             (Some(message), _) => tidy(message),
             (None, Ok(_)) => "it gave no reason".to_owned(),
             (None, Err(what)) => what.clone(),
         };
-        Self { status, subcode: meta.and_then(|meta| meta.result_subcode).unwrap_or(0), message }
+        Self { status, subcode: meta.and_then(|meta| meta.subcode).unwrap_or(0), message }
     }
 
     fn into_error(self, host: &str, endpoint: &str, retry_after: Option<std::time::Duration>) -> ClearmlError {

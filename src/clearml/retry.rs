@@ -6,7 +6,7 @@ use super::error::ClearmlError;
 use crate::domain::Backoff;
 
 /// The longest `Retry-After` that is sat out within a call; beyond it the caller hears of the failure instead.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(120);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(2);
 
 /// How often, and how long apart, a request is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

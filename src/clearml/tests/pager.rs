@@ -57,9 +57,9 @@ fn read_all(server: &mut Server, from: i64, mut between: impl FnMut(&mut Server)
     let mut pager = Pager::new(Stamp::from_millis(from), server.page_size);
     let mut pages: Vec<Page> = Vec::new();
     while let Some(request) = pager.request() {
-        let page = pager.take(server.answer(request)).unwrap();
-        assert_eq!(page.more, pager.request().is_some());
-        pages.push(page);
+        let taken = pager.take(server.answer(request)).unwrap();
+        assert_eq!(taken.more, pager.request().is_some());
+        pages.push(taken);
         assert!(pages.len() < 5_000, "the pager does not come to an end");
         check_watermark(server, from, &pages);
         between(server);
