@@ -141,6 +141,7 @@ pub(super) fn tidy(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn answer(status: u16, body: &[u8]) -> Result<Value, ClearmlError> {
         let raw = RawAnswer { status, date: None, retry_after: None, redirect: None, body: body.to_vec() };
@@ -189,6 +190,27 @@ mod tests {
     fn messages_are_one_short_line() {
         let told = tidy(&format!("a\u{1b}[31m\nb{}", "x".repeat(1000)));
         assert!(!told.contains(['\n', '\u{1b}']) && told.chars().count() == LONGEST_MESSAGE + 1, "{told}");
+    }
+
+    proptest! {
+        #[test]
+        fn mending_changes_nothing_that_is_whole(text in "[\\\\\"u0-9a-fD\\n\\x00-\\x1f\\u{1F600}é]{0,40}") {
+            let whole = Value::String(text).to_string();
+            prop_assert_eq!(mended(whole.as_bytes()), whole);
+        }
+
+        #[test]
+        fn whatever_comes_is_told_and_nothing_panics(
+            status in 200u16..600,
+            body in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..60),
+                "\\{\"(data|meta)\": ?[\\\\u\"d8c0\\[\\]{}:é ]{0,30}".prop_map(String::into_bytes),
+            ],
+        ) {
+            if let Err(error) = answer(status, &body) {
+                prop_assert!(error.to_string().chars().all(|letter| !letter.is_control()));
+            }
+        }
     }
 
     #[test]
