@@ -51,6 +51,8 @@ struct Said {
     status: u16,
     subcode: i64,
     message: String,
+    /// Whether ClearML itself said it, and not something between.
+    is_clearmls: bool,
 }
 
 impl Said {
@@ -64,11 +66,12 @@ impl Said {
             (None, Ok(_)) => "it gave no reason".to_owned(),
             (None, Err(what)) => what.clone(),
         };
-        Self { status, subcode: meta.and_then(|meta| meta.subcode).unwrap_or(0), message }
+        let subcode = meta.and_then(|meta| meta.subcode).unwrap_or(0);
+        Self { status, subcode, message, is_clearmls: envelope.is_ok() }
     }
 
     fn into_error(self, host: &str, endpoint: &str, retry_after: Option<std::time::Duration>) -> ClearmlError {
-        let Self { status, subcode, message } = self;
+        let Self { status, subcode, message, is_clearmls } = self;
         let (host, endpoint) = (host.to_owned(), endpoint.to_owned());
         match status {
             401 => ClearmlError::Unauthorized { subcode, message },
@@ -77,6 +80,9 @@ impl Said {
             503 => ClearmlError::Maintenance { host, message, retry_after },
             408 | 500.. => ClearmlError::Server { host, status, message, retry_after },
             400 if subcode == MALFORMED_PATTERN => ClearmlError::BadPattern { message },
+            _ if !is_clearmls => {
+                ClearmlError::Protocol { endpoint, what: format!("its status is {status}, and {message}") }
+            }
             _ => ClearmlError::Refused { endpoint, status, subcode, message },
         }
     }
@@ -168,7 +174,7 @@ mod tests {
         assert!(matches!(answer(502, page), Err(ClearmlError::Server { status: 502, .. })));
         assert!(matches!(answer(503, page), Err(ClearmlError::Maintenance { .. })));
         assert!(matches!(answer(403, page), Err(ClearmlError::Forbidden { .. })));
-        assert!(matches!(answer(404, page), Err(ClearmlError::Refused { status: 404, .. })));
+        assert!(what(404, "<html>").contains("its status is 404, and it is a web page"));
         assert!(matches!(answer(509, b""), Err(ClearmlError::RateLimited { status: 509, .. })));
     }
 
