@@ -187,9 +187,9 @@ fn header_text(text: &str) -> HeaderValue {
 }
 
 /// The innermost causes of an error, which say more than the outer ones: `tcp connect error: Connection refused`.
-fn causes(error: &dyn Error) -> String {
-    let layers: Vec<String> =
-        std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |&error| error.source());
+    let layers: Vec<String> = chain.map(ToString::to_string).collect();
     let says_only_who = |layer: &str| layer.starts_with("client error (") || layer.starts_with("error sending request");
     let telling: Vec<&str> = layers.iter().map(String::as_str).filter(|layer| !says_only_who(layer)).collect();
     match telling.as_slice() {
