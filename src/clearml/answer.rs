@@ -21,12 +21,12 @@ struct Envelope {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Meta {
-    #[serde(deserialize_with = "lenient::integer_field")]
-    result_code: Option<i64>,
-    #[serde(deserialize_with = "lenient::integer_field")]
-    result_subcode: Option<i64>,
-    #[serde(deserialize_with = "lenient::text_field")]
-    result_msg: Option<String>,
+    #[serde(rename = "result_code", deserialize_with = "lenient::integer_field")]
+    code: Option<i64>,
+    #[serde(rename = "result_subcode", deserialize_with = "lenient::integer_field")]
+    subcode: Option<i64>,
+    #[serde(rename = "result_msg", deserialize_with = "lenient::text_field")]
+    message: Option<String>,
 }
 
 /// The `data` of a good answer, or the class of error that the answer stands for.
@@ -51,24 +51,27 @@ struct Said {
     status: u16,
     subcode: i64,
     message: String,
+    /// Whether ClearML itself said it, and not something between.
+    is_clearmls: bool,
 }
 
 impl Said {
     fn new(answer: &RawAnswer, envelope: Result<&Envelope, &String>) -> Self {
         let meta = envelope.ok().and_then(|envelope| envelope.meta.as_ref());
-        let own_code = meta.and_then(|meta| meta.result_code).and_then(|code| u16::try_from(code).ok());
+        let own_code = meta.and_then(|meta| meta.code).and_then(|code| u16::try_from(code).ok());
         // A proxy may turn an error into a 200; the server's own code counts then.
         let status = own_code.filter(|code| answer.status < 300 && *code >= 300).unwrap_or(answer.status);
-        let message = match (meta.and_then(|meta| meta.result_msg.as_deref()), envelope) {
+        let message = match (meta.and_then(|meta| meta.message.as_deref()), envelope) {
             (Some(message), _) => tidy(message),
             (None, Ok(_)) => "it gave no reason".to_owned(),
             (None, Err(what)) => what.clone(),
         };
-        Self { status, subcode: meta.and_then(|meta| meta.result_subcode).unwrap_or(0), message }
+        let subcode = meta.and_then(|meta| meta.subcode).unwrap_or(0);
+        Self { status, subcode, message, is_clearmls: envelope.is_ok() }
     }
 
     fn into_error(self, host: &str, endpoint: &str, retry_after: Option<std::time::Duration>) -> ClearmlError {
-        let Self { status, subcode, message } = self;
+        let Self { status, subcode, message, is_clearmls } = self;
         let (host, endpoint) = (host.to_owned(), endpoint.to_owned());
         match status {
             401 => ClearmlError::Unauthorized { subcode, message },
@@ -77,6 +80,9 @@ impl Said {
             503 => ClearmlError::Maintenance { host, message, retry_after },
             408 | 500.. => ClearmlError::Server { host, status, message, retry_after },
             400 if subcode == MALFORMED_PATTERN => ClearmlError::BadPattern { message },
+            _ if !is_clearmls => {
+                ClearmlError::Protocol { endpoint, what: format!("its status is {status}, and {message}") }
+            }
             _ => ClearmlError::Refused { endpoint, status, subcode, message },
         }
     }
@@ -141,6 +147,7 @@ pub(super) fn tidy(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn answer(status: u16, body: &[u8]) -> Result<Value, ClearmlError> {
         let raw = RawAnswer { status, date: None, retry_after: None, redirect: None, body: body.to_vec() };
@@ -167,7 +174,7 @@ mod tests {
         assert!(matches!(answer(502, page), Err(ClearmlError::Server { status: 502, .. })));
         assert!(matches!(answer(503, page), Err(ClearmlError::Maintenance { .. })));
         assert!(matches!(answer(403, page), Err(ClearmlError::Forbidden { .. })));
-        assert!(matches!(answer(404, page), Err(ClearmlError::Refused { status: 404, .. })));
+        assert!(what(404, "<html>").contains("its status is 404, and it is a web page"));
         assert!(matches!(answer(509, b""), Err(ClearmlError::RateLimited { status: 509, .. })));
     }
 
@@ -189,6 +196,27 @@ mod tests {
     fn messages_are_one_short_line() {
         let told = tidy(&format!("a\u{1b}[31m\nb{}", "x".repeat(1000)));
         assert!(!told.contains(['\n', '\u{1b}']) && told.chars().count() == LONGEST_MESSAGE + 1, "{told}");
+    }
+
+    proptest! {
+        #[test]
+        fn mending_changes_nothing_that_is_whole(text in "[\\\\\"u0-9a-fD\\n\\x00-\\x1f\\u{1F600}é]{0,40}") {
+            let whole = Value::String(text).to_string();
+            prop_assert_eq!(mended(whole.as_bytes()), whole);
+        }
+
+        #[test]
+        fn whatever_comes_is_told_and_nothing_panics(
+            status in 200u16..600,
+            body in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..60),
+                "\\{\"(data|meta)\": ?[\\\\u\"d8c0\\[\\]{}:é ]{0,30}".prop_map(String::into_bytes),
+            ],
+        ) {
+            if let Err(error) = answer(status, &body) {
+                prop_assert!(error.to_string().chars().all(|letter| !letter.is_control()));
+            }
+        }
     }
 
     #[test]

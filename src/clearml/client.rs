@@ -177,12 +177,12 @@ impl Client {
         body: &Value,
     ) -> Result<Value, ClearmlError> {
         let answer = self.0.transport.post(endpoint, authorization, body).await?;
-        let date = answer.date;
-        let data = answer::understand(self.host(), endpoint, answer)?;
-        if date.is_some() {
-            *locked(&self.0.server_time) = date;
+        let server_time = answer.date;
+        let understood = answer::understand(self.host(), endpoint, answer)?;
+        if server_time.is_some() {
+            *locked(&self.0.server_time) = server_time;
         }
-        Ok(data)
+        Ok(understood)
     }
 
     fn current_token(&self) -> Option<Arc<Token>> {

@@ -55,7 +55,7 @@ impl Config {
             credentials,
             verify_certificate: true,
             worker: "clearml-alerts".to_owned(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             connect_timeout: Duration::from_secs(10),
             retry: Retry::default(),
             max_answer_bytes: 64 * 1024 * 1024,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::error::ClearmlError;
+use super::error::{ClearmlError, Stage};
 use crate::domain::Backoff;
 
 /// The longest `Retry-After` that is sat out within a call; beyond it the caller hears of the failure instead.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(120);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(2);
 
 /// How often, and how long apart, a request is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,9 @@ impl Default for Retry {
 impl Retry {
     /// How long to wait after failure number `failures` (1 is the first); `None` when it is time to give up.
     pub(super) fn wait_after(self, failures: u32, error: &ClearmlError, jitter: f64) -> Option<Duration> {
-        if failures >= self.tries || !error.is_transient() {
+        // A server that connects and then is silent has cost a whole time limit; the caller's next round asks again.
+        let was_silent = matches!(error, ClearmlError::Timeout { stage: Stage::Waiting | Stage::Reading, .. });
+        if failures >= self.tries || was_silent || !error.is_transient() {
             return None;
         }
         let asked = error.retry_after().unwrap_or_default();
@@ -55,6 +57,13 @@ mod tests {
         let retry = Retry::default();
         assert_eq!(retry.wait_after(1, &limited(Some(7)), 0.5), Some(Duration::from_secs(7)));
         assert_eq!(retry.wait_after(1, &limited(Some(3600)), 0.5), None);
+    }
+
+    #[test]
+    fn a_limit_that_was_waited_out_is_not_waited_out_again() {
+        let timeout = |stage| ClearmlError::Timeout { host: "h".into(), stage, after: Duration::from_mins(1) };
+        assert!(Retry::default().wait_after(1, &timeout(Stage::Connecting), 0.5).is_some());
+        assert_eq!(Retry::default().wait_after(1, &timeout(Stage::Reading), 0.5), None);
     }
 
     #[test]

@@ -186,16 +186,17 @@ fn header_text(text: &str) -> HeaderValue {
     HeaderValue::from_str(printable.trim()).unwrap_or_else(|_| HeaderValue::from_static("clearml-alerts"))
 }
 
-/// The innermost causes of an error, which say more than the outer ones: `dns error: no such host`.
-fn causes(error: &dyn Error) -> String {
-    let mut told = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        told.push(inner.to_string());
-        cause = inner.source();
+/// The innermost causes of an error, which say more than the outer ones: `tcp connect error: Connection refused`.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |&error| error.source());
+    let layers: Vec<String> = chain.map(ToString::to_string).collect();
+    let says_only_who = |layer: &str| layer.starts_with("client error (") || layer.starts_with("error sending request");
+    let telling: Vec<&str> = layers.iter().map(String::as_str).filter(|layer| !says_only_who(layer)).collect();
+    match telling.as_slice() {
+        [] => layers.join(": "),
+        [.., outer, inner] if outer != inner => format!("{outer}: {inner}"),
+        [.., innermost] => (*innermost).to_owned(),
     }
-    told.dedup();
-    told[told.len().saturating_sub(2)..].join(": ")
 }
 
 fn date_header(headers: &HeaderMap, name: &HeaderName) -> Option<Stamp> {

@@ -99,6 +99,6 @@ async fn a_server_that_asks_for_more_patience_than_a_call_has_is_left_alone() {
     let busy = Reply::Answer(429, vec![("retry-after", "3600".to_owned())], Vec::new());
     let server = Scripted::start([busy]).await;
     let told = server.client().ping().await.unwrap_err();
-    assert_eq!(told.retry_after(), Some(Duration::from_secs(3600)));
+    assert_eq!(told.retry_after(), Some(Duration::from_hours(1)));
     assert_eq!(server.seen().len(), 1);
 }

@@ -54,12 +54,12 @@ fn server(stamps: &[i64], page_size: usize) -> Server {
 
 /// Reads everything from `from` on; `between` is called before every request but the first.
 fn read_all(server: &mut Server, from: i64, mut between: impl FnMut(&mut Server)) -> Vec<Page> {
-    let mut pager = Pager::new(Stamp::from_millis(from), server.page_size);
+    let mut reader = Pager::new(Stamp::from_millis(from), server.page_size);
     let mut pages: Vec<Page> = Vec::new();
-    while let Some(request) = pager.request() {
-        let page = pager.take(server.answer(request)).unwrap();
-        assert_eq!(page.more, pager.request().is_some());
-        pages.push(page);
+    while let Some(request) = reader.request() {
+        let taken = reader.take(server.answer(request)).unwrap();
+        assert_eq!(taken.more, reader.request().is_some());
+        pages.push(taken);
         assert!(pages.len() < 5_000, "the pager does not come to an end");
         check_watermark(server, from, &pages);
         between(server);

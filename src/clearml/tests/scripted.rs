@@ -47,7 +47,9 @@ pub(super) struct Scripted {
 
 /// A good answer around `data`.
 pub(super) fn good(data: Value) -> Reply {
-    Reply::Answer(200, Vec::new(), json!({"meta": {"result_code": 200}, "data": data}).to_string().into_bytes())
+    let mut answer = json!({"meta": {"result_code": 200}});
+    answer["data"] = data;
+    Reply::Answer(200, Vec::new(), answer.to_string().into_bytes())
 }
 
 /// A refusal in ClearML's envelope.
@@ -114,7 +116,8 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<VecDeque<Reply>>>, seen:
     let reply = script.lock().unwrap().pop_front().unwrap_or_else(|| Reply::Answer(418, Vec::new(), Vec::new()));
     match reply {
         Reply::Answer(status, headers, body) => {
-            let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let headers = headers.concat();
             let length = body.len();
             let head =
                 format!("HTTP/1.1 {status} Scripted\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
