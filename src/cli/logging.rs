@@ -4,18 +4,9 @@
 
 use std::io::IsTerminal;
 
+use super::arguments::LogFormat;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
 
 /// Starts logging. `verbosity` 1 tells what was filtered out too, 2 also each request; `rust_log` (the variable
 /// `RUST_LOG`) overrules it. Colours only on a terminal, and not where `NO_COLOR` is set.

@@ -18,7 +18,6 @@ pub async fn run(arguments: OnceArguments, context: &Context) -> anyhow::Result<
     if arguments.dry_run {
         return dry_run::run(&arguments.flags, context).await;
     }
-    let patience = super::arguments::duration("--deliver-timeout", &arguments.deliver_timeout)?;
     let settings = Settings::resolve(&arguments.flags, context.environment())?;
     let mut monitor = start::monitor(&settings, context).await?;
     let stop = signals::stop_on_request();
@@ -28,7 +27,7 @@ pub async fn run(arguments: OnceArguments, context: &Context) -> anyhow::Result<
     };
     crate::monitor::log_once(&report);
     let before = monitor.store.queue_counts().await?;
-    deliver(&mut monitor.deliverer, patience, &stop).await?;
+    deliver(&mut monitor.deliverer, arguments.deliver_timeout, &stop).await?;
     let after = monitor.store.queue_counts().await?;
     output::text(&summary(&report, before, after, &monitor))?;
     Ok(if after.undelivered() > 0 { Exit::Undelivered } else { Exit::Done })

@@ -13,5 +13,5 @@ mod setup;
 pub use deliver::{Deliverer, DeliveryConfig, Next, StartRequest, is_refusal};
 pub use error::MonitorError;
 pub use poll::{Depth, PollReport, Poller, PollerConfig, Progress};
-pub use service::{ServiceConfig, run};
-pub use setup::resolve_users;
+pub use service::{ServiceConfig, log_once, run};
+pub use setup::{check_slack, require_projects, resolve_users};

@@ -163,8 +163,13 @@ impl PollLog {
     }
 }
 
+/// Logs what the only poll of `once` brought.
+pub fn log_once(report: &PollReport) {
+    log_report(report, &mut HashSet::new());
+}
+
 /// Logs what one poll brought: each alert, and each row that could not be understood, once.
-pub(super) fn log_report(report: &PollReport, told_problems: &mut HashSet<RowProblem>) {
+fn log_report(report: &PollReport, told_problems: &mut HashSet<RowProblem>) {
     if report.began {
         match report.watermark {
             Some(watermark) => tracing::info!(%watermark, "watching begins: outcomes from now on are alerted"),

@@ -1,0 +1,1 @@
+//! Commands about the database itself: `dead`, `backup`, `restore`, `check`.
