@@ -3,20 +3,27 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::domain::delivery::Waits;
+use crate::domain::delivery::{OnUnknown, Waits};
 use crate::domain::{Outcome, ProjectFilter, Rule, UserFilter};
 use crate::monitor::{self, Deliverer, DeliveryConfig, MonitorError, Poller, PollerConfig, Progress, StartRequest};
 use crate::settings::{self, ClearmlSettings, RuleSettings, Since, SlackSettings};
 use crate::store::{Access, Store};
 use crate::{clearml, slack};
 
+/// Slack answers within seconds or not at all.
+const SLACK_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest wait for a connection to Slack.
+const SLACK_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Opens the database as the monitor.
-pub fn own_database(path: &Path, wait: std::time::Duration) -> anyhow::Result<Store> {
+pub fn own_database(path: &Path, wait: Duration) -> anyhow::Result<Store> {
     Ok(Store::open(path, Access::Own { wait }, &instance_name())?)
 }
 
@@ -39,7 +46,7 @@ fn instance_name() -> String {
 pub fn clearml_client(settings: &ClearmlSettings, host: &str) -> anyhow::Result<clearml::Client> {
     let credentials = match &settings.credentials {
         settings::Credentials::Keys { access, secret } => {
-            clearml::Credentials::Keys { access: access.clone(), secret: secret.clone() }
+            clearml::Credentials::Keys { access: access.expose_secret().to_owned(), secret: secret.clone() }
         }
         settings::Credentials::Token(token) => clearml::Credentials::Token(token.clone()),
     };
@@ -51,7 +58,12 @@ pub fn clearml_client(settings: &ClearmlSettings, host: &str) -> anyhow::Result<
 
 /// The Slack client.
 pub fn slack_client(settings: &SlackSettings) -> anyhow::Result<slack::Client> {
-    Ok(slack::Client::new(slack::Config::new(settings.base_url.clone(), settings.token.clone()))?)
+    Ok(slack::Client::new(slack::Config {
+        base_url: settings.base_url.clone(),
+        token: settings.token.clone(),
+        timeout: SLACK_TIMEOUT,
+        connect_timeout: SLACK_CONNECT_TIMEOUT,
+    })?)
 }
 
 /// The rule that the command line describes, its users resolved by the server's list.
@@ -120,6 +132,13 @@ pub struct Parts {
     pub host: String,
 }
 
+fn on_unknown(policy: settings::OnUnknown) -> OnUnknown {
+    match policy {
+        settings::OnUnknown::Resend => OnUnknown::Resend,
+        settings::OnUnknown::Hold => OnUnknown::Hold,
+    }
+}
+
 /// Puts a monitor together.
 pub async fn halves(
     parts: Parts,
@@ -138,7 +157,7 @@ pub async fn halves(
         web: web.clone(),
         prefixes,
         digest_above: slack_settings.digest_above,
-        on_unknown: slack_settings.on_unknown.into(),
+        on_unknown: on_unknown(slack_settings.on_unknown),
         waits,
         rate: slack_settings.rate,
     };
@@ -169,7 +188,7 @@ pub fn in_words(rule: &Rule) -> String {
 }
 
 /// The start message of a service.
-pub fn start_request(rule: &Rule, refresh: std::time::Duration, resume: Option<crate::domain::Stamp>) -> StartRequest {
+pub fn start_request(rule: &Rule, refresh: Duration, resume: Option<crate::domain::Stamp>) -> StartRequest {
     StartRequest { channel: rule.channel.clone(), watches: in_words(rule), refresh, resume }
 }
 

@@ -59,7 +59,8 @@ fn poller(
 fn throw_away_copy(path: &Path, folder: &Path) -> anyhow::Result<Store> {
     let copy = folder.join("dry-run.db");
     if path.exists() {
-        assemble::read_database(path)?.backup(&copy)?;
+        let target = copy.to_string_lossy().into_owned();
+        assemble::read_database(path)?.read_now(|connection| connection.execute("VACUUM INTO ?1", [target]))?;
     }
     assemble::own_database(&copy, std::time::Duration::ZERO)
 }

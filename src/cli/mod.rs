@@ -25,7 +25,6 @@ use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
 use exit::Exit;
-use start::Context;
 
 use crate::settings::{Environment, ProcessEnvironment};
 

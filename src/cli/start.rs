@@ -1,8 +1,10 @@
 //! Starting a monitor: everything that must be right before the first poll, checked before anything is written.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::sync::Notify;
 
 use super::assemble::{self, Halves, Parts};
@@ -112,8 +114,18 @@ pub async fn monitor(settings: &Settings, context: &Context) -> anyhow::Result<M
 }
 
 fn own(settings: &Settings) -> anyhow::Result<Store> {
-    settings.database.prepare()?;
+    if let Some(directory) = settings.database.own_directory() {
+        private_directory(directory).with_context(|| format!("making the database's directory {}", directory.display()))?;
+    }
     assemble::own_database(&settings.database.path, settings.service.wait_lock)
+}
+
+fn private_directory(directory: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
 }
 
 async fn log_in(settings: &Settings, clearml: &crate::clearml::Client) -> Result<Rule, MonitorError> {

@@ -71,10 +71,9 @@ fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
     let mut conditions = Conditions::default();
     conditions.add("a.status_changed >= ?", filter.since.map(|since| since.as_millis().into()));
     conditions.add("a.status_changed < ?", filter.until.map(|until| until.as_millis().into()));
-    conditions.add_twice("(instr(lower(a.project), lower(?)) > 0 OR a.project_id = ?)", filter.project.as_deref());
-    conditions
-        .add_twice("(a.task_id LIKE ? || '%' OR instr(lower(a.task_name), lower(?)) > 0)", filter.task.as_deref());
-    conditions.add_twice("(instr(lower(a.user), lower(?)) > 0 OR a.user_id = ?)", filter.user.as_deref());
+    conditions.add_each("(instr(lower(a.project), lower(?)) > 0 OR a.project_id = ?)", &filter.projects);
+    conditions.add_each("(instr(a.task_id, ?) = 1 OR instr(lower(a.task_name), lower(?)) > 0)", &filter.tasks);
+    conditions.add_each("(instr(lower(a.user), lower(?)) > 0 OR a.user_id = ?)", &filter.users);
     conditions.add_any_of("a.outcome", filter.statuses.iter().map(|status| status.as_str()));
     conditions.add_any_of("a.state", filter.states.iter().map(|state| state.as_str()));
     conditions.add_any_of("a.rule", filter.rules.iter().map(String::as_str));

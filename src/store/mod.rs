@@ -68,7 +68,12 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens the database at `path`. `instance` names a fresh one: random, for ever its own.
     pub fn open(path: &Path, access: Access, instance: &str) -> Result<Self, StoreError> {
-        let found = file::inspect(path)?;
+        let found = file::inspect(path).map_err(|error| match error {
+            StoreError::NoDirectory { .. } if !matches!(access, Access::Own { .. }) => {
+                StoreError::Missing { path: path.to_owned() }
+            }
+            other => other,
+        })?;
         let lock = match access {
             Access::Own { wait } => Some(InstanceLock::acquire(path, wait)?),
             Access::Write | Access::Read => None,

@@ -69,7 +69,7 @@ fn into_io(error: csv::Error) -> io::Error {
 
 fn table(alerts: &[AlertRecord], width: Option<u16>) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_truncation_indicator("…");
+    table.load_style(presets::NOTHING).set_truncation_indicator("…");
     match width {
         Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
