@@ -1,1 +1,3 @@
-//! (being built)
+//! A file per subcommand: its arguments, and what it prints. No logic.
+
+pub mod arguments;
