@@ -57,9 +57,10 @@ fn locate(flags: &DatabaseFlags, environment: &dyn Environment) -> Result<(PathB
     if let Some(state) = variable("XDG_STATE_HOME").filter(|path| path.is_absolute()) {
         return Ok((state.join(DATABASE_BELOW_STATE), Source::Variable("XDG_STATE_HOME".to_owned())));
     }
-    let home = environment
-        .home_directory()
-        .ok_or(SettingsError::Missing { what: "the database (and a home directory to put it in)", remedy: REMEDY })?;
+    let home = environment.home_directory().ok_or(SettingsError::Missing {
+        what: "the place of the database (there is no home directory)",
+        remedy: REMEDY,
+    })?;
     Ok((home.join(".local/state").join(DATABASE_BELOW_STATE), Source::Default))
 }
 

@@ -207,7 +207,7 @@ fn history_has_filters_that_repeat() {
         history(&["--status", "aborted", "--status", "Failed", "--state", "dead", "--limit", "7", "--since", "2d"]);
     assert_eq!(given.status, [Outcome::Stopped, Outcome::Failed]);
     assert_eq!((given.state, given.limit), (vec!["dead".to_owned()], 7));
-    assert_eq!(given.since, Some(Since::Ago(Duration::from_secs(2 * 86_400))));
+    assert_eq!(given.since, Some(Since::Ago(Duration::from_hours(48))));
     let plain = history(&[]);
     assert_eq!((plain.limit, plain.format, plain.follow), (50, Format::Table, false));
 }
