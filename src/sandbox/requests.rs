@@ -1,0 +1,104 @@
+//! What a simulated server was asked: a log that tests read, bounded so that a long-running sandbox does not grow.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::Stamp;
+
+/// Only so many requests are kept in full; the counts go on.
+const KEPT: usize = 20_000;
+
+/// One request as it came in.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RequestRecord {
+    /// Its number on this server, from 1.
+    pub number: u64,
+    /// The server's own time.
+    pub at: Stamp,
+    /// HTTP method.
+    pub method: String,
+    /// `tasks.get_all_ex`, `chat.postMessage`, …; the whole path where it is none.
+    pub endpoint: String,
+    /// Path and query.
+    pub path: String,
+    /// Headers by lower-case name; credentials are left out.
+    pub headers: BTreeMap<String, String>,
+    /// The body: an object where it was JSON or a form, text otherwise, null where there was none.
+    pub body: Value,
+    /// The HTTP status answered; absent where the connection was reset or left hanging.
+    pub status: Option<u16>,
+    /// Whether a scripted fault struck it.
+    pub faulted: bool,
+}
+
+/// The requests of one server.
+#[derive(Debug, Default)]
+pub struct RequestLog(Mutex<Entries>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    records: VecDeque<RequestRecord>,
+    counts: BTreeMap<String, u64>,
+    total: u64,
+}
+
+impl RequestLog {
+    /// Everything kept, oldest first.
+    pub fn all(&self) -> Vec<RequestRecord> {
+        self.entries().records.iter().cloned().collect()
+    }
+
+    /// Those of one endpoint, oldest first.
+    pub fn of(&self, endpoint: &str) -> Vec<RequestRecord> {
+        self.entries().records.iter().filter(|record| record.endpoint == endpoint).cloned().collect()
+    }
+
+    /// How many came for this endpoint, since the start or the last [`RequestLog::clear`].
+    pub fn count(&self, endpoint: &str) -> u64 {
+        self.entries().counts.get(endpoint).copied().unwrap_or(0)
+    }
+
+    /// How many came at all.
+    pub fn total(&self) -> u64 {
+        self.entries().total
+    }
+
+    /// How many came for each endpoint.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        self.entries().counts.clone()
+    }
+
+    /// Forgets what came so far.
+    pub fn clear(&self) {
+        *self.entries() = Entries::default();
+    }
+
+    /// Adds a request and returns its number.
+    pub(crate) fn record(&self, mut record: RequestRecord) -> u64 {
+        let mut entries = self.entries();
+        entries.total += 1;
+        record.number = entries.total;
+        *entries.counts.entry(record.endpoint.clone()).or_default() += 1;
+        entries.records.push_back(record);
+        if entries.records.len() > KEPT {
+            entries.records.pop_front();
+        }
+        entries.total
+    }
+
+    /// Notes what became of a request.
+    pub(crate) fn conclude(&self, number: u64, status: Option<u16>, faulted: bool) {
+        let mut entries = self.entries();
+        if let Some(record) = entries.records.iter_mut().rev().find(|record| record.number == number) {
+            record.status = status;
+            record.faulted = faulted;
+        }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
