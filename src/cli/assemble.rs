@@ -23,17 +23,17 @@ const SLACK_TIMEOUT: Duration = Duration::from_secs(30);
 const SLACK_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens the database as the monitor.
-pub fn own_database(path: &Path, wait: Duration) -> anyhow::Result<Store> {
+pub(super) fn own_database(path: &Path, wait: Duration) -> anyhow::Result<Store> {
     Ok(Store::open(path, Access::Own { wait }, &instance_name())?)
 }
 
 /// Opens a database that must be there, to look only.
-pub fn read_database(path: &Path) -> anyhow::Result<Store> {
+pub(super) fn read_database(path: &Path) -> anyhow::Result<Store> {
     Ok(Store::open(path, Access::Read, "")?)
 }
 
 /// Opens a database that must be there, to change a row.
-pub fn write_database(path: &Path) -> anyhow::Result<Store> {
+pub(super) fn write_database(path: &Path) -> anyhow::Result<Store> {
     Ok(Store::open(path, Access::Write, "")?)
 }
 
@@ -43,7 +43,7 @@ fn instance_name() -> String {
 }
 
 /// The ClearML client.
-pub fn clearml_client(settings: &ClearmlSettings, host: &str) -> anyhow::Result<clearml::Client> {
+pub(super) fn clearml_client(settings: &ClearmlSettings, host: &str) -> anyhow::Result<clearml::Client> {
     let credentials = match &settings.credentials {
         settings::Credentials::Keys { access, secret } => {
             clearml::Credentials::Keys { access: access.expose_secret().to_owned(), secret: secret.clone() }
@@ -57,7 +57,7 @@ pub fn clearml_client(settings: &ClearmlSettings, host: &str) -> anyhow::Result<
 }
 
 /// The Slack client.
-pub fn slack_client(settings: &SlackSettings) -> anyhow::Result<slack::Client> {
+pub(super) fn slack_client(settings: &SlackSettings) -> anyhow::Result<slack::Client> {
     Ok(slack::Client::new(slack::Config {
         base_url: settings.base_url.clone(),
         token: settings.token.clone(),
@@ -67,7 +67,7 @@ pub fn slack_client(settings: &SlackSettings) -> anyhow::Result<slack::Client> {
 }
 
 /// The rule that the command line describes, its users resolved by the server's list.
-pub async fn default_rule(
+pub(super) async fn default_rule(
     settings: &RuleSettings,
     channel: &str,
     clearml: &clearml::Client,
@@ -105,7 +105,7 @@ pub async fn default_rule(
 
 /// The two halves of a monitor, and what wakes the second when the first has news.
 #[derive(Debug)]
-pub struct Halves {
+pub(super) struct Halves {
     /// Asks ClearML and records.
     pub poller: Poller,
     /// Sends what is due.
@@ -115,7 +115,7 @@ pub struct Halves {
 }
 
 /// Everything that both halves are made of.
-pub struct Parts {
+pub(super) struct Parts {
     /// The database.
     pub store: Store,
     /// ClearML.
@@ -140,7 +140,7 @@ fn on_unknown(policy: settings::OnUnknown) -> OnUnknown {
 }
 
 /// Puts a monitor together.
-pub async fn halves(
+pub(super) async fn halves(
     parts: Parts,
     clearml_settings: &ClearmlSettings,
     slack_settings: &SlackSettings,
@@ -169,12 +169,12 @@ pub async fn halves(
 }
 
 /// The ClearML server as the database remembers it: its API address without a slash at the end.
-pub fn server_name(settings: &ClearmlSettings) -> String {
+pub(super) fn server_name(settings: &ClearmlSettings) -> String {
     settings.api.as_str().trim_end_matches('/').to_owned()
 }
 
 /// What a rule watches, in words.
-pub fn in_words(rule: &Rule) -> String {
+pub(super) fn in_words(rule: &Rule) -> String {
     let outcomes: Vec<&str> = Outcome::ALL
         .into_iter()
         .filter(|outcome| rule.outcomes.contains(*outcome))
@@ -188,7 +188,6 @@ pub fn in_words(rule: &Rule) -> String {
 }
 
 /// The start message of a service.
-pub fn start_request(rule: &Rule, refresh: Duration, resume: Option<crate::domain::Stamp>) -> StartRequest {
+pub(super) fn start_request(rule: &Rule, refresh: Duration, resume: Option<crate::domain::Stamp>) -> StartRequest {
     StartRequest { channel: rule.channel.clone(), watches: in_words(rule), refresh, resume }
 }
-

@@ -5,18 +5,18 @@ use super::exit::Exit;
 use super::start::Context;
 
 /// `dead`.
-pub fn dead(_command: DeadCommand, _context: &Context) -> anyhow::Result<Exit> {
+pub(super) fn dead(_command: DeadCommand, _context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 /// `backup`.
-pub fn backup(_arguments: &BackupArguments, _context: &Context) -> anyhow::Result<Exit> {
+pub(super) fn backup(_arguments: &BackupArguments, _context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 /// `restore`.
-pub fn restore(_arguments: &BackupArguments, _context: &Context) -> anyhow::Result<Exit> {
+pub(super) fn restore(_arguments: &BackupArguments, _context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 /// `check`.
-pub async fn check(_arguments: CheckArguments, _context: &Context) -> anyhow::Result<Exit> {
+pub(super) async fn check(_arguments: CheckArguments, _context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }

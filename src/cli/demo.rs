@@ -1,4 +1,6 @@
 //! `demo` (being built)
 use super::{exit::Exit, start::Context};
 /// Runs the command.
-pub async fn run(_context: &Context) -> anyhow::Result<Exit> { Ok(Exit::Done) }
+pub(super) async fn run(_context: &Context) -> anyhow::Result<Exit> {
+    Ok(Exit::Done)
+}

@@ -18,7 +18,7 @@ use crate::store::{RecordedAlert, Store};
 const NO_CHANNEL: &str = "(no channel)";
 
 /// Runs the command.
-pub async fn run(flags: &AllFlags, context: &Context) -> anyhow::Result<Exit> {
+pub(super) async fn run(flags: &AllFlags, context: &Context) -> anyhow::Result<Exit> {
     let environment = context.environment();
     let service = settings::resolve_service(&flags.service)?;
     let rule_settings = settings::resolve_rule(&flags.rule)?;
@@ -66,7 +66,8 @@ fn throw_away_copy(path: &Path, folder: &Path) -> anyhow::Result<Store> {
 }
 
 fn describe(report: &PollReport, rule: &Rule) -> String {
-    let mut text = format!("Dry run: nothing was written and nothing was posted. It watches {}.\n", assemble::in_words(rule));
+    let mut text =
+        format!("Dry run: nothing was written and nothing was posted. It watches {}.\n", assemble::in_words(rule));
     if report.began && report.verdicts.is_empty() {
         text.push_str("A first run would begin to watch now and alert nothing yet; --since 24h shows what it would have alerted.\n");
     }

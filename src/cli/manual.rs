@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::output;
 
 /// Prints a shell's completions.
-pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
+pub(super) fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "clearml-alerts", &mut script);
     output::write(|out| out.write_all(&script))?;
@@ -15,7 +15,7 @@ pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
 }
 
 /// Prints the manual page.
-pub fn page() -> anyhow::Result<Exit> {
+pub(super) fn page() -> anyhow::Result<Exit> {
     let mut page = Vec::new();
     clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
     output::write(|out| out.write_all(&page))?;

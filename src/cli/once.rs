@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::store::QueueCounts;
 
 /// Runs the command.
-pub async fn run(arguments: OnceArguments, context: &Context) -> anyhow::Result<Exit> {
+pub(super) async fn run(arguments: OnceArguments, context: &Context) -> anyhow::Result<Exit> {
     if arguments.dry_run {
         return dry_run::run(&arguments.flags, context).await;
     }
@@ -71,7 +71,10 @@ fn summary(report: &PollReport, before: QueueCounts, after: QueueCounts, monitor
         report.verdicts.len() - report.alerts().count(),
     );
     if after.undelivered() > 0 {
-        line.push_str(&format!(", {} still to be sent (see `clearml-alerts history --state pending,unknown,held`)", after.undelivered()));
+        line.push_str(&format!(
+            ", {} still to be sent (see `clearml-alerts history --state pending,unknown,held`)",
+            after.undelivered()
+        ));
     }
     if after.dead > 0 {
         line.push_str(&format!(", {} dead (see `clearml-alerts dead list`)", after.dead));

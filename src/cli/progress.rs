@@ -6,7 +6,7 @@ use crate::domain::message::words;
 use crate::monitor::Progress;
 
 /// Tells how far a long poll has come: one line that is overwritten on a terminal, log lines elsewhere.
-pub fn reporter() -> Box<dyn Fn(Progress) + Send + Sync> {
+pub(super) fn reporter() -> Box<dyn Fn(Progress) + Send + Sync> {
     if std::io::stderr().is_terminal() { Box::new(overwrite) } else { Box::new(log) }
 }
 

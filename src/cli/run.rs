@@ -12,7 +12,7 @@ use crate::settings::{self, Announce, Settings};
 const ANNOUNCE_EVERY: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// Runs the command.
-pub async fn run(arguments: RunArguments, context: &Context) -> anyhow::Result<Exit> {
+pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::Result<Exit> {
     if !settings::resolve_service(&arguments.flags.service)?.local {
         return Err(UsageError(
             "enqueuing itself in ClearML's services queue comes with a later version: run the service here with \
@@ -40,7 +40,11 @@ pub async fn run(arguments: RunArguments, context: &Context) -> anyhow::Result<E
         "started"
     );
     if settings.service.announce != Announce::None && is_announcement_due(record.announced_at, context.clock.now()) {
-        monitor.deliverer.announce(super::assemble::start_request(&monitor.rule, settings.service.refresh, record.watermark));
+        monitor.deliverer.announce(super::assemble::start_request(
+            &monitor.rule,
+            settings.service.refresh,
+            record.watermark,
+        ));
     }
     let config = ServiceConfig { refresh: settings.service.refresh };
     let store = monitor.store.clone();

@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 /// A token that is set when the process is asked to stop. A second request ends it at once.
-pub fn stop_on_request() -> CancellationToken {
+pub(super) fn stop_on_request() -> CancellationToken {
     let stop = CancellationToken::new();
     let set = stop.clone();
     tokio::spawn(async move {
@@ -19,7 +19,8 @@ pub fn stop_on_request() -> CancellationToken {
 #[cfg(unix)]
 async fn requested() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {

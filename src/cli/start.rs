@@ -21,7 +21,7 @@ use crate::store::Store;
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 /// What a command is handed from outside: environment, clock, waits, the machine's name.
-pub struct Context {
+pub(super) struct Context {
     /// Environment variables, home directory, files.
     pub environment: Box<dyn Environment + Send + Sync>,
     /// The time.
@@ -34,13 +34,13 @@ pub struct Context {
 
 impl Context {
     /// The environment as settings take it.
-    pub fn environment(&self) -> &dyn Environment {
+    pub(super) fn environment(&self) -> &dyn Environment {
         self.environment.as_ref()
     }
 }
 
 /// A monitor that is ready to run.
-pub struct Monitor {
+pub(super) struct Monitor {
     /// Asks ClearML and records.
     pub poller: Poller,
     /// Sends what is due.
@@ -58,7 +58,7 @@ pub struct Monitor {
 /// Makes a monitor ready: database, login, users, projects, channel. On a fresh database everything else is checked
 /// before the file is made; on one that is there already, the lock comes first, and a server or a Slack that is away is
 /// waited for.
-pub async fn monitor(settings: &Settings, context: &Context) -> anyhow::Result<Monitor> {
+pub(super) async fn monitor(settings: &Settings, context: &Context) -> anyhow::Result<Monitor> {
     for warning in &settings.clearml.warnings {
         tracing::warn!("{warning}");
     }
@@ -106,7 +106,8 @@ pub async fn monitor(settings: &Settings, context: &Context) -> anyhow::Result<M
         host: context.host.clone(),
     };
     let on_progress = progress::reporter();
-    let halves = assemble::halves(parts, &settings.clearml, &settings.slack, settings.service.since, on_progress).await?;
+    let halves =
+        assemble::halves(parts, &settings.clearml, &settings.slack, settings.service.since, on_progress).await?;
     let Halves { mut poller, mut deliverer, news } = halves;
     poller.require_projects().await?;
     deliverer.recover().await?;
@@ -115,7 +116,8 @@ pub async fn monitor(settings: &Settings, context: &Context) -> anyhow::Result<M
 
 fn own(settings: &Settings) -> anyhow::Result<Store> {
     if let Some(directory) = settings.database.own_directory() {
-        private_directory(directory).with_context(|| format!("making the database's directory {}", directory.display()))?;
+        private_directory(directory)
+            .with_context(|| format!("making the database's directory {}", directory.display()))?;
     }
     assemble::own_database(&settings.database.path, settings.service.wait_lock)
 }

@@ -7,7 +7,7 @@ use crate::domain::delivery::Waits;
 use crate::settings::{Environment, ProcessEnvironment};
 
 /// What every command is handed from outside.
-pub fn context(environment: ProcessEnvironment) -> Context {
+pub(super) fn context(environment: ProcessEnvironment) -> Context {
     let host = gethostname::gethostname().to_string_lossy().into_owned();
     let (clock, waits) = knobs(&environment);
     Context { environment: Box::new(environment), clock, waits, host }

@@ -11,9 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::MonitorError;
 use crate::clearml;
 use crate::clock::Clock;
-use crate::domain::delivery::{
-    Answer, LONGEST_RETRY_AFTER, OnUnknown, Situation, Step, Waits, after_answer,
-};
+use crate::domain::delivery::{Answer, LONGEST_RETRY_AFTER, OnUnknown, Situation, Step, Waits, after_answer};
 use crate::domain::{Stamp, message};
 use crate::slack::pacing::DEFAULT_BURST;
 use crate::slack::{self, Class, DeliveryOutcome, Pacer, Pauses};
@@ -99,7 +97,13 @@ pub struct Deliverer {
 
 impl Deliverer {
     /// A deliverer. [`Deliverer::recover`] comes first.
-    pub fn new(store: Store, clearml: clearml::Client, slack: slack::Client, clock: Clock, config: DeliveryConfig) -> Self {
+    pub fn new(
+        store: Store,
+        clearml: clearml::Client,
+        slack: slack::Client,
+        clock: Clock,
+        config: DeliveryConfig,
+    ) -> Self {
         let pacer = Pacer::new(config.rate, DEFAULT_BURST);
         Self {
             store,
@@ -123,7 +127,10 @@ impl Deliverer {
         let (latest_retry, latest_pause) = (now.plus(self.config.waits.retry.longest), now.plus(LONGEST_RETRY_AFTER));
         let interrupted = self.store.recover_interrupted(latest_retry, latest_pause).await?;
         if interrupted > 0 {
-            tracing::info!(messages = interrupted, "the last run ended while sending: looking for these messages in Slack first");
+            tracing::info!(
+                messages = interrupted,
+                "the last run ended while sending: looking for these messages in Slack first"
+            );
         }
         for pause in self.store.pauses(now).await? {
             if let Some(method) = slack::Method::parse(&pause.method) {
@@ -306,7 +313,8 @@ impl Deliverer {
         }
         if let (Method::Update, Step::Reconcile { .. }) = (delivery.method, &step) {
             // An edit sent twice is shown once: no need to look for it.
-            step = Step::Retry { due: now.plus(self.config.waits.retry.delay(failures, fastrand::f64())), pause: false };
+            step =
+                Step::Retry { due: now.plus(self.config.waits.retry.delay(failures, fastrand::f64())), pause: false };
         }
         self.heed(&delivery, &step, &tried);
         let payload = match &step {
@@ -368,7 +376,14 @@ impl Deliverer {
                 if delivery.failures == 0 {
                     tracing::warn!(delivery = id, channel, wait_seconds, reason, "not delivered; trying again");
                 } else {
-                    tracing::debug!(delivery = id, channel, wait_seconds, failures = delivery.failures + 1, reason, "not delivered");
+                    tracing::debug!(
+                        delivery = id,
+                        channel,
+                        wait_seconds,
+                        failures = delivery.failures + 1,
+                        reason,
+                        "not delivered"
+                    );
                 }
             }
             Step::Reconcile { .. } => {
@@ -376,11 +391,23 @@ impl Deliverer {
             }
             Step::Park { .. } => self.speak_of_parked(channel, &reason),
             Step::Degrade { form } => {
-                tracing::warn!(delivery = id, channel, reason, form = form.as_str(), "Slack refused the message; trying a plainer form");
+                tracing::warn!(
+                    delivery = id,
+                    channel,
+                    reason,
+                    form = form.as_str(),
+                    "Slack refused the message; trying a plainer form"
+                );
             }
             Step::Dead => {
                 let kind = delivery.kind.as_str();
-                tracing::error!(delivery = id, channel, kind, reason, "Slack refused every form of the message: see `clearml-alerts dead list`");
+                tracing::error!(
+                    delivery = id,
+                    channel,
+                    kind,
+                    reason,
+                    "Slack refused every form of the message: see `clearml-alerts dead list`"
+                );
             }
         }
     }
@@ -391,7 +418,11 @@ impl Deliverer {
         let is_quiet = self.spoken.get(channel).is_none_or(|at| now.duration_since(*at) >= LOUD_PERIOD);
         if is_quiet {
             self.spoken.insert(channel.to_owned(), now);
-            tracing::error!(channel, reason, "alerts are held until somebody acts; nothing is lost, and they go out by themselves afterwards");
+            tracing::error!(
+                channel,
+                reason,
+                "alerts are held until somebody acts; nothing is lost, and they go out by themselves afterwards"
+            );
         }
     }
 }

@@ -93,7 +93,11 @@ pub struct PollerConfig {
 
 impl fmt::Debug for PollerConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("PollerConfig").field("rules", &self.rules).field("since", &self.since).finish_non_exhaustive()
+        formatter
+            .debug_struct("PollerConfig")
+            .field("rules", &self.rules)
+            .field("since", &self.since)
+            .finish_non_exhaustive()
     }
 }
 
@@ -223,13 +227,7 @@ impl Poller {
         Ok(())
     }
 
-    fn page(
-        &self,
-        tasks: Vec<Task>,
-        rules: Arc<Vec<Rule>>,
-        newest: Option<Stamp>,
-        watching: Watching,
-    ) -> PageToRecord {
+    fn page(&self, tasks: Vec<Task>, rules: Arc<Vec<Rule>>, newest: Option<Stamp>, watching: Watching) -> PageToRecord {
         PageToRecord { tasks, rules, pages: self.web_pages(), newest, watching, now: self.clock.now() }
     }
 

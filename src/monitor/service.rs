@@ -100,7 +100,11 @@ async fn poll_loop(mut poller: Poller, config: ServiceConfig, stop: Cancellation
     }
 }
 
-async fn deliver_loop(mut deliverer: Deliverer, news: Arc<Notify>, stop: CancellationToken) -> Result<(), MonitorError> {
+async fn deliver_loop(
+    mut deliverer: Deliverer,
+    news: Arc<Notify>,
+    stop: CancellationToken,
+) -> Result<(), MonitorError> {
     let _ends_the_other = stop.clone().drop_guard();
     loop {
         let wait = match deliverer.deliver_due(&stop).await {

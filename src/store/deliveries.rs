@@ -435,7 +435,8 @@ impl Store {
 }
 
 fn insert(tx: &Transaction<'_>, new: &NewDelivery, now: Stamp) -> rusqlite::Result<i64> {
-    let sql = "INSERT INTO deliveries (kind, method, edits, channel, channel_id, key, payload, state, due_at, created_at)
+    let sql =
+        "INSERT INTO deliveries (kind, method, edits, channel, channel_id, key, payload, state, due_at, created_at)
                VALUES (:kind, :method, :edits, :channel, :channel_id, :key, :payload, 'pending', 0, :now) RETURNING id";
     let id: i64 = tx.prepare_cached(sql)?.query_row(
         named_params! {

@@ -77,7 +77,8 @@ fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
     conditions.add_any_of("a.outcome", filter.statuses.iter().map(|status| status.as_str()));
     conditions.add_any_of("a.state", filter.states.iter().map(|state| state.as_str()));
     conditions.add_any_of("a.rule", filter.rules.iter().map(String::as_str));
-    conditions.add_any_of("ltrim(a.channel, '#')", filter.channels.iter().map(|channel| channel.trim_start_matches('#')));
+    conditions
+        .add_any_of("ltrim(a.channel, '#')", filter.channels.iter().map(|channel| channel.trim_start_matches('#')));
     let order = match order {
         Order::Newest => "a.status_changed DESC, a.id DESC",
         Order::RecordedAfter(id) => {

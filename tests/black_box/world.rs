@@ -86,8 +86,18 @@ impl World {
 
     /// Starts the service with the usual channel, a short refresh, and no start message.
     pub fn start(&self, more: &[&str]) -> Running {
-        let usual =
-            ["run", "--local", "--channel", CHANNEL, "--slack-rate", "0", "--refresh-rate", "0.1", "--announce", "none"];
+        let usual = [
+            "run",
+            "--local",
+            "--channel",
+            CHANNEL,
+            "--slack-rate",
+            "0",
+            "--refresh-rate",
+            "0.1",
+            "--announce",
+            "none",
+        ];
         Running::start(&mut self.command(&[&usual, more].concat()))
     }
 

@@ -14,7 +14,7 @@ use crate::store::{HistoryFilter, Order, Store};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Follows until standard output is closed or the process is asked to stop.
-pub fn run(store: &Store, filter: &HistoryFilter, format: Format) -> anyhow::Result<Exit> {
+pub(super) fn run(store: &Store, filter: &HistoryFilter, format: Format) -> anyhow::Result<Exit> {
     let mut follower = Follower { after: store.newest_alert()?, open: HashMap::new() };
     let mut header = true;
     loop {

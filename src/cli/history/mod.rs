@@ -12,7 +12,7 @@ use crate::settings::resolve_database;
 use crate::store::{HistoryFilter, Order};
 
 /// Runs the command.
-pub fn run(arguments: &HistoryArguments, context: &Context) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &HistoryArguments, context: &Context) -> anyhow::Result<Exit> {
     let path = resolve_database(&arguments.database, context.environment())?.path;
     let store = super::assemble::read_database(&path)?;
     let filter = filter(arguments, context);

@@ -10,12 +10,32 @@ use crate::domain::{AlertRecord, Stamp, text};
 
 /// The names of the columns, in the order of the contract.
 const COLUMNS: [&str; 17] = [
-    "id", "rule", "task_id", "task_name", "project", "user", "status", "status_changed", "state", "reason", "created_at",
-    "sent_at", "attempts", "channel", "message_ts", "digest", "url",
+    "id",
+    "rule",
+    "task_id",
+    "task_name",
+    "project",
+    "user",
+    "status",
+    "status_changed",
+    "state",
+    "reason",
+    "created_at",
+    "sent_at",
+    "attempts",
+    "channel",
+    "message_ts",
+    "digest",
+    "url",
 ];
 
 /// Writes alerts. `width` is the terminal's; `None`: whole values, whatever their length.
-pub fn render(out: &mut dyn Write, alerts: &[AlertRecord], format: Format, width: Option<u16>) -> io::Result<()> {
+pub(super) fn render(
+    out: &mut dyn Write,
+    alerts: &[AlertRecord],
+    format: Format,
+    width: Option<u16>,
+) -> io::Result<()> {
     match format {
         Format::Table => writeln!(out, "{}", table(alerts, width)),
         Format::Json => {
@@ -29,13 +49,20 @@ pub fn render(out: &mut dyn Write, alerts: &[AlertRecord], format: Format, width
 
 /// Writes alerts one after the other, as `--follow` tells them: an array that never ends is no use to anybody, so JSON is
 /// one object a line here too.
-pub fn append(out: &mut dyn Write, alerts: &[AlertRecord], format: Format, header: bool) -> io::Result<()> {
+pub(super) fn append(out: &mut dyn Write, alerts: &[AlertRecord], format: Format, header: bool) -> io::Result<()> {
     match format {
         Format::Table => {
             for alert in alerts {
-                let cells = [minute(alert.status_changed), words::outcome(alert.status).to_owned(), alert.state.to_string()];
+                let cells =
+                    [minute(alert.status_changed), words::outcome(alert.status).to_owned(), alert.state.to_string()];
                 let project = alert.project.as_deref().unwrap_or("-");
-                writeln!(out, "{}  {}  {}", cells.join("  "), text::single_line(&alert.task_name), text::single_line(project))?;
+                writeln!(
+                    out,
+                    "{}  {}  {}",
+                    cells.join("  "),
+                    text::single_line(&alert.task_name),
+                    text::single_line(project)
+                )?;
             }
             Ok(())
         }
