@@ -74,6 +74,11 @@ fn link_of<'t>(target: &'t str, label: Option<&'t str>) -> Option<Piece<'t>> {
     clean.then_some(Piece::Link { url: target, label })
 }
 
+/// A `>` that is no quote mark at the start of a line.
+fn has_bare_bracket(text: &str) -> bool {
+    text.split('\n').any(|line| line.strip_prefix('>').unwrap_or(line).contains('>'))
+}
+
 /// What a careful client would not have sent: stray brackets, malformed entities, `&` that is not an entity.
 pub(crate) fn problems(text: &str) -> Vec<String> {
     let mut problems = Vec::new();
@@ -81,7 +86,7 @@ pub(crate) fn problems(text: &str) -> Vec<String> {
         match piece {
             Piece::Malformed(entity) => problems.push(format!("`{}` is no link, mention or date", short(entity))),
             Piece::Text(text) => {
-                if text.contains('>') {
+                if has_bare_bracket(text) {
                     problems.push(format!("`>` is not escaped in `{}`", short(text)));
                 }
                 if has_bare_ampersand(text) {
