@@ -73,10 +73,10 @@ fn describe(report: &PollReport, rule: &Rule) -> String {
     }
     let alerts: Vec<&RecordedAlert> = report.alerts().collect();
     text.push_str(&format!("\nWould be sent to {}: {}\n", rule.channel, words::number(alerts.len())));
-    alerts.iter().for_each(|alert| text.push_str(&line(alert)));
+    text.extend(alerts.iter().map(|alert| line(alert)));
     let kept: Vec<&RecordedAlert> = report.verdicts.iter().filter(|verdict| verdict.suppressed.is_some()).collect();
     text.push_str(&format!("\nWould not be sent: {}\n", words::number(kept.len())));
-    kept.iter().for_each(|alert| text.push_str(&line(alert)));
+    text.extend(kept.iter().map(|alert| line(alert)));
     for problem in &report.problems {
         let task = problem.task_id.as_deref().unwrap_or("a task");
         text.push_str(&format!("\nCould not be read: {} ({})\n", single_line(task), single_line(&problem.problem)));

@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn an_absurd_retry_after_is_cut() {
-        let asked = Answer::NotDelivered { retry_after: Some(Duration::from_secs(86_400 * 365)), long: false };
+        let asked = Answer::NotDelivered { retry_after: Some(Duration::from_hours(24 * 365)), long: false };
         let due = NOW.plus(LONGEST_RETRY_AFTER);
         assert_eq!(step(&asked, Form::Full, 1), Step::Retry { due, pause: true });
     }

@@ -363,8 +363,8 @@ impl Deliverer {
         let reason = reason_of(tried).unwrap_or_default();
         match step {
             Step::Sent { .. } => {
-                let tries = delivery.tries + 1;
-                tracing::info!(delivery = id, channel, kind = delivery.kind.as_str(), tries, "posted to Slack");
+                let attempts = delivery.tries + 1;
+                tracing::info!(delivery = id, channel, kind = delivery.kind.as_str(), attempts, "posted to Slack");
                 self.spoken.remove(channel);
             }
             Step::Retry { due, pause } => {

@@ -46,7 +46,7 @@ impl Projects {
     /// looked up. Returns whether the filter may have changed.
     pub(super) async fn refresh(&mut self, clearml: &Client, tasks: &[Task]) -> Result<bool, MonitorError> {
         let is_stale = self.looked_up.is_none_or(|at| at.elapsed() >= BELIEVED);
-        if !is_stale && !self.unknown(tasks).next().is_some() {
+        if !is_stale && self.unknown(tasks).next().is_none() {
             return Ok(false);
         }
         self.look_up(clearml).await?;

@@ -46,8 +46,8 @@ pub async fn run(
     let delivering = tokio::spawn(deliver_loop(deliverer, news, stop.clone()));
     let abort = [polling.abort_handle(), delivering.abort_handle()];
     let both = async {
-        let (polled, delivered) = tokio::join!(polling, delivering);
-        joined(polled).and(joined(delivered))
+        let (poll_end, deliver_end) = tokio::join!(polling, delivering);
+        joined(poll_end).and(joined(deliver_end))
     };
     let end = async {
         stop.cancelled().await;
@@ -83,11 +83,11 @@ async fn poll_loop(mut poller: Poller, config: ServiceConfig, stop: Cancellation
             () = stop.cancelled() => return Ok(()),
         }
         let depth = if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) { Depth::Sweep } else { Depth::Usual };
-        let polled = tokio::select! {
-            polled = poller.poll_once(depth) => polled,
+        let report = tokio::select! {
+            report = poller.poll_once(depth) => report,
             () = stop.cancelled() => return Ok(()),
         };
-        match polled {
+        match report {
             Ok(report) => {
                 if depth == Depth::Sweep {
                     swept = Some(Instant::now());
@@ -175,10 +175,8 @@ pub fn log_once(report: &PollReport) {
 /// Logs what one poll brought: each alert, and each row that could not be understood, once.
 fn log_report(report: &PollReport, told_problems: &mut HashSet<RowProblem>) {
     if report.began {
-        match report.watermark {
-            Some(watermark) => tracing::info!(%watermark, "watching begins: outcomes from now on are alerted"),
-            None => tracing::info!("watching begins: outcomes from now on are alerted"),
-        }
+        let watermark = report.watermark.map(|watermark| watermark.to_string());
+        tracing::info!(watermark, "watching begins: outcomes from now on are alerted");
     }
     report.verdicts.iter().for_each(log_verdict);
     told_problems.retain(|problem| report.problems.contains(problem));
