@@ -278,12 +278,12 @@ pub struct DemoArguments {}
 /// `sandbox`.
 #[derive(Args, Debug, Clone)]
 pub struct SandboxArguments {
-    /// Where the simulated ClearML listens; port 0 takes any that is free
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8008")]
-    pub clearml: std::net::SocketAddr,
-    /// Where the simulated Slack listens
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8009")]
-    pub slack: std::net::SocketAddr,
+    /// The port of the simulated ClearML on 127.0.0.1; 0 takes any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 8008)]
+    pub clearml_port: u16,
+    /// The port of the simulated Slack on 127.0.0.1; 0 takes any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 8009)]
+    pub slack_port: u16,
 }
 
 /// How results are printed.

@@ -4,17 +4,43 @@
 
 use std::io::IsTerminal;
 
-use super::arguments::LogFormat;
+use super::arguments::{Arguments, Command, LogFormat};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// Starts logging. `verbosity` 1 tells what was filtered out too, 2 also each request; `rust_log` (the variable
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    /// Only what is wrong: where the log would come between the results.
+    Quiet,
+    /// What a service does: `run` and `once`.
+    Usual,
+    /// Also what was filtered out (`--verbose`).
+    Verbose,
+    /// Also each request (`-vv`).
+    Requests,
+}
+
+impl Level {
+    /// The level of a command line.
+    pub(super) fn of(arguments: &Arguments) -> Self {
+        match (&arguments.command, arguments.verbosity()) {
+            (Command::Run(_) | Command::Once(_), 0) => Self::Usual,
+            (_, 0) => Self::Quiet,
+            (_, 1) => Self::Verbose,
+            _ => Self::Requests,
+        }
+    }
+}
+
+/// Starts logging; `rust_log` (the variable
 /// `RUST_LOG`) overrules it. Colours only on a terminal, and not where `NO_COLOR` is set.
-pub(super) fn start(format: LogFormat, verbosity: u8, rust_log: Option<&str>, no_color: bool) {
-    let level = match verbosity {
-        0 => "clearml_alerts=info,warn",
-        1 => "clearml_alerts=debug,warn",
-        _ => "clearml_alerts=trace,info",
+pub(super) fn start(format: LogFormat, level: Level, rust_log: Option<&str>, no_color: bool) {
+    let level = match level {
+        Level::Quiet => "warn",
+        Level::Usual => "clearml_alerts=info,warn",
+        Level::Verbose => "clearml_alerts=debug,warn",
+        Level::Requests => "clearml_alerts=trace,info",
     };
     let filter = rust_log.map_or_else(
         || EnvFilter::new(level),

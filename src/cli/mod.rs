@@ -51,7 +51,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let environment = ProcessEnvironment;
     let is_set = |name: &str| environment.variable(name).is_some_and(|value| !value.is_empty());
     let rust_log = environment.variable("RUST_LOG").and_then(|value| value.into_string().ok());
-    logging::start(arguments.log_format, arguments.verbosity(), rust_log.as_deref(), is_set("NO_COLOR"));
+    let level = logging::Level::of(&arguments);
+    logging::start(arguments.log_format, level, rust_log.as_deref(), is_set("NO_COLOR"));
     match execute(arguments, environment) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -81,7 +82,7 @@ fn execute(arguments: Arguments, environment: ProcessEnvironment) -> anyhow::Res
         #[cfg(feature = "sandbox")]
         Command::Demo(_) => block_on(demo::run(&context)),
         #[cfg(feature = "sandbox")]
-        Command::Sandbox(arguments) => block_on(sandbox::run(&arguments, &context)),
+        Command::Sandbox(arguments) => block_on(sandbox::run(&arguments)),
     }
 }
 

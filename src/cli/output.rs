@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 /// Whether results go to a terminal.
-pub(super) fn is_terminal() -> bool {
+fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
@@ -24,4 +24,9 @@ pub(super) fn write(results: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> i
 /// Writes one text as it is.
 pub(super) fn text(text: &str) -> io::Result<bool> {
     write(|out| out.write_all(text.as_bytes()))
+}
+
+/// The terminal's width; `None` where results go to a pipe or a file, which get whole values.
+pub(super) fn width() -> Option<u16> {
+    is_terminal().then(|| comfy_table::Table::new().width().unwrap_or(80))
 }

@@ -7,7 +7,7 @@ use super::arguments::{Format, HistoryArguments};
 use super::exit::Exit;
 use super::output;
 use super::start::Context;
-use crate::domain::AlertState;
+use crate::domain::{AlertRecord, AlertState};
 use crate::settings::resolve_database;
 use crate::store::{HistoryFilter, Order};
 
@@ -20,13 +20,18 @@ pub(super) fn run(arguments: &HistoryArguments, context: &Context) -> anyhow::Re
         return follow::run(&store, &filter, arguments.format);
     }
     let alerts = store.history(&filter, Order::Newest)?;
-    let width = terminal_width();
-    if alerts.is_empty() && arguments.format == Format::Table {
-        output::text("No alerts match.\n")?;
-        return Ok(Exit::Done);
-    }
-    output::write(|out| render::render(out, &alerts, arguments.format, width))?;
+    print(&alerts, arguments.format)?;
     Ok(Exit::Done)
+}
+
+/// Prints alerts.
+pub(super) fn print(alerts: &[AlertRecord], format: Format) -> anyhow::Result<()> {
+    if alerts.is_empty() && format == Format::Table {
+        output::text("No alerts match.\n")?;
+        return Ok(());
+    }
+    output::write(|out| render::render(out, alerts, format, output::width()))?;
+    Ok(())
 }
 
 fn filter(arguments: &HistoryArguments, context: &Context) -> HistoryFilter {
@@ -43,9 +48,4 @@ fn filter(arguments: &HistoryArguments, context: &Context) -> HistoryFilter {
         channels: arguments.channel.clone(),
         limit: usize::try_from(arguments.limit).unwrap_or(usize::MAX),
     }
-}
-
-/// The terminal's width; `None` where results go to a pipe or a file, which get whole values.
-fn terminal_width() -> Option<u16> {
-    if output::is_terminal() { comfy_table::Table::new().width().or(Some(80)) } else { None }
 }
