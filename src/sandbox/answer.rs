@@ -15,8 +15,8 @@ use super::http::{Answer, Application, Incoming};
 use crate::domain::Stamp;
 
 /// The proper response.
-pub(crate) fn plain(application: &dyn Application, answer: Answer) -> Response {
-    let body = Body::from(answer.body.clone());
+pub(crate) fn plain(application: &dyn Application, mut answer: Answer) -> Response {
+    let body = Body::from(std::mem::take(&mut answer.body));
     dressed(application, &answer, body)
 }
 
@@ -27,7 +27,7 @@ pub(crate) async fn faulty(
     fault: &Fault,
     number: u64,
 ) -> Option<Response> {
-    let proper = fault.applies.then(|| application.answer(request)).unwrap_or_else(|| Answer::text(200, ""));
+    let proper = if fault.applies { application.answer(request) } else { Answer::text(200, "") };
     match &fault.effect {
         Effect::Reset | Effect::ResetOnConnect => {
             application.requests().conclude(number, None, true);
