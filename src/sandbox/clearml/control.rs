@@ -66,7 +66,7 @@ impl Transition {
             at: self.at,
         };
         match self.to {
-            Status::Queued => {
+            Status::Queued if world.task(id)?.status != Status::Queued => {
                 let queue = world.ensure_queue(&self.queue);
                 tasks::enqueue_one(world, id, &queue, &change).map(|_| ())
             }

@@ -112,7 +112,6 @@ fn clear_run(task: &mut SimTask) {
     task.last_worker = None;
     task.last_worker_report = None;
     task.last_iteration = 0;
-    task.queue = None;
     task.enqueue_status = None;
     for field in ["last_metrics", "metric_stats", "runtime"] {
         task.more.remove(field);
