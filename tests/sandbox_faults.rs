@@ -1,5 +1,7 @@
 //! The scripted faults of the simulated servers, as a real HTTP client meets them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use clearml_alerts::sandbox::{ClearmlOptions, Fault, FaultRule, SimulatedClearml, SimulatedSlack, SlackOptions};

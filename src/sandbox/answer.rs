@@ -1,11 +1,12 @@
 //! Turns answers and faults into HTTP responses, broken ones included.
 
+use std::io::Write;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE};
+use axum::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use http_body::Frame;
@@ -14,10 +15,29 @@ use super::fault::{Effect, Fault};
 use super::http::{Answer, Application, Incoming};
 use crate::domain::Stamp;
 
+/// Shorter answers are not worth it.
+const SMALLEST_COMPRESSED: usize = 4096;
+
 /// The proper response.
-pub(crate) fn plain(application: &dyn Application, answer: Answer) -> Response {
-    let body = Body::from(answer.body.clone());
-    dressed(application, &answer, body)
+pub(crate) fn plain(application: &dyn Application, request: &Incoming, mut answer: Answer) -> Response {
+    let Some(small) = compressed(&answer, request) else {
+        let body = Body::from(std::mem::take(&mut answer.body));
+        return dressed(application, &answer, body);
+    };
+    let mut response = dressed(application, &answer, Body::from(small));
+    response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    response
+}
+
+/// Makes a response smaller, where it is worth it and the client says that it can read it.
+pub(crate) fn compressed(answer: &Answer, request: &Incoming) -> Option<Vec<u8>> {
+    let accepted = request.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip"));
+    if !accepted || answer.body.len() < SMALLEST_COMPRESSED {
+        return None;
+    }
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(answer.body.as_bytes()).ok()?;
+    encoder.finish().ok()
 }
 
 /// The response that a fault makes of a request; `None` resets the connection.
@@ -27,7 +47,7 @@ pub(crate) async fn faulty(
     fault: &Fault,
     number: u64,
 ) -> Option<Response> {
-    let proper = fault.applies.then(|| application.answer(request)).unwrap_or_else(|| Answer::text(200, ""));
+    let proper = if fault.applies { application.answer(request) } else { Answer::text(200, "") };
     match &fault.effect {
         Effect::Reset | Effect::ResetOnConnect => {
             application.requests().conclude(number, None, true);
@@ -39,16 +59,18 @@ pub(crate) async fn faulty(
         }
         Effect::HangInBody => Some(broken(application, &proper, Ending::Silence)),
         Effect::CutBody => Some(broken(application, &proper, Ending::Break)),
-        Effect::CutJson => Some(plain(application, Answer { body: first_half(&proper.body).to_owned(), ..proper })),
+        Effect::CutJson => {
+            Some(plain(application, request, Answer { body: first_half(&proper.body).to_owned(), ..proper }))
+        }
         Effect::Oversized { bytes } => Some(oversized(application, *bytes)),
         Effect::Slow { millis } => {
             tokio::time::sleep(Duration::from_millis(*millis)).await;
-            Some(plain(application, proper))
+            Some(plain(application, request, proper))
         }
         Effect::Answer { status, body, content_type, headers } => {
             let answer =
                 Answer { status: *status, content_type: "text/plain", headers: headers.clone(), body: body.clone() };
-            let mut response = plain(application, answer);
+            let mut response = plain(application, request, answer);
             if let Ok(value) = HeaderValue::from_str(content_type) {
                 response.headers_mut().insert(CONTENT_TYPE, value);
             }

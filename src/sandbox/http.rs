@@ -166,12 +166,15 @@ async fn handle(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, MOST_BODY).await else {
-        return answer::plain(application.as_ref(), Answer::text(413, "the body is too long or was cut"));
-    };
+    let body = axum::body::to_bytes(body, MOST_BODY).await;
+    let whole = body.is_ok();
+    let body = body.unwrap_or_default();
     let request = Incoming { method: parts.method, uri: parts.uri, headers: parts.headers, body };
+    if !whole {
+        return answer::plain(application.as_ref(), &request, Answer::text(413, "the body is too long or was cut"));
+    }
     if request.uri.path().starts_with("/sandbox/") {
-        return answer::plain(application.as_ref(), application.control(&request));
+        return answer::plain(application.as_ref(), &request, application.control(&request));
     }
     if !connection.is_online() {
         return connection.reset();
@@ -181,7 +184,7 @@ async fn handle(
     let fault = application.faults().take(&endpoint);
     let faulted = fault.is_some();
     let response = match fault {
-        None => Some(answer::plain(application.as_ref(), application.answer(&request))),
+        None => Some(answer::plain(application.as_ref(), &request, application.answer(&request))),
         Some(fault) => answer::faulty(application.as_ref(), &request, &fault, number).await,
     };
     match response {

@@ -4,6 +4,8 @@
 //! - [`clearml`]: the ClearML API, from recorded exchanges.
 //! - [`slack`]: the Slack Web API, which also checks what it is sent.
 //! - [`fault`]: what goes wrong, as data.
+//! - [`workload`]: a team that keeps the simulated ClearML busy.
+//! - [`render`]: a Slack message as a person would see it.
 //!
 //! # Control over HTTP
 //! Both servers answer a few paths of their own under `/sandbox/`, so that tests in other languages, and people with
@@ -36,6 +38,8 @@ mod http;
 pub mod render;
 pub mod requests;
 pub mod slack;
+mod stories;
+pub mod workload;
 
 use serde_json::json;
 
@@ -44,6 +48,7 @@ pub use self::fault::{Effect, Fault, FaultQueue, FaultRule};
 use self::http::{Answer, Incoming};
 pub use self::requests::{RequestLog, RequestRecord};
 pub use self::slack::{Channel, SimulatedSlack, SlackOptions};
+pub use self::workload::Workload;
 
 /// The commands that both servers share; `None` where the command is none of them.
 fn fault_commands(command: &str, request: &Incoming, faults: &FaultQueue, requests: &RequestLog) -> Option<Answer> {

@@ -66,17 +66,17 @@ impl Transition {
             at: self.at,
         };
         match self.to {
-            Status::Queued => {
+            Status::Queued if world.task(id)?.status != Status::Queued => {
                 let queue = world.ensure_queue(&self.queue);
-                tasks::enqueue_one(world, id, &queue, change).map(|_| ())
+                tasks::enqueue_one(world, id, &queue, &change).map(|_| ())
             }
             Status::Created => transitions::reset_one(world, id, true, &by, self.at).map(|_| ()),
             Status::Completed | Status::Stopped => {
-                transitions::apply(world, id, change)?;
+                transitions::apply(world, id, &change)?;
                 let stamp = world.task(id)?.status_changed;
                 world.change(id, |task| task.completed = stamp)
             }
-            _ => transitions::apply(world, id, change).map(|_| ()),
+            _ => transitions::apply(world, id, &change).map(|_| ()),
         }
     }
 }
@@ -178,7 +178,7 @@ impl SimulatedClearml {
 
     /// Aborts a task, as a user does in the web pages.
     pub fn stop(&self, id: &str) -> Result<(), NoSuchTask> {
-        let message = self.with(|world| format!("Stopped by {}", world.login.login_name));
+        let message = self.with(|world| format!("Stopped by {}", world.login.alias));
         self.transition(id, Transition::to(Status::Stopped).because("", &message))
     }
 

@@ -108,7 +108,7 @@ impl SimulatedClearml {
             access_key: options.access_key,
             secret_key: options.secret_key,
             user: options.user_id,
-            login_name: options.login_name,
+            alias: options.login_name,
         };
         let world = World::new(options.clock, options.seed, login, &options.user_name);
         let shared = Arc::new(Shared {
@@ -212,7 +212,7 @@ fn respond(world: &mut World, target: &Target, request: &Incoming) -> Outcome {
     }
     match target.endpoint.as_str() {
         "auth.login" => auth::login(world, &call),
-        "auth.logout" => auth::logout(world, authorization),
+        "auth.logout" => Ok(auth::logout(world, authorization)),
         _ => served(world, &call).unwrap_or_else(|| Err(not_found(target))),
     }
 }
@@ -265,7 +265,7 @@ fn served(world: &mut World, call: &Call) -> Option<Outcome> {
         "queues" => Some(match action {
             "get_all" | "get_all_ex" => queues::get_all(world, call),
             "get_by_id" => queues::get_by_id(world, call),
-            "get_default" => queues::get_default(world),
+            "get_default" => Ok(queues::get_default(world)),
             "get_num_entries" => queues::get_num_entries(world, call),
             "get_next_task" => queues::get_next_task(world, call),
             "create" => queues::create(world, call),
@@ -274,7 +274,7 @@ fn served(world: &mut World, call: &Call) -> Option<Outcome> {
             _ => return None,
         }),
         "workers" => Some(match action {
-            "get_all" => workers::get_all(world),
+            "get_all" => Ok(workers::get_all(world)),
             "register" => workers::register(world, call),
             "unregister" => workers::unregister(world, call),
             "status_report" => workers::status_report(world, call),
@@ -311,9 +311,9 @@ fn served_tasks(world: &mut World, call: &Call, action: &str) -> Option<Outcome>
         "dequeue" => tasks::dequeue(world, call),
         "archive" => tasks::archive(world, call, true),
         "unarchive" => tasks::archive(world, call, false),
-        "archive_many" => tasks::archive_many(world, call, true),
-        "unarchive_many" => tasks::archive_many(world, call, false),
-        "stop_many" => tasks::stop_many(world, call),
+        "archive_many" => Ok(tasks::archive_many(world, call, true)),
+        "unarchive_many" => Ok(tasks::archive_many(world, call, false)),
+        "stop_many" => Ok(tasks::stop_many(world, call)),
         "delete" => tasks::delete(world, call),
         "move" => tasks::move_tasks(world, call),
         "update_tags" => tasks::update_tags(world, call),

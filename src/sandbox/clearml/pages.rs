@@ -11,7 +11,7 @@ use super::world::{Scroll, World};
 
 /// More are never answered, however many are asked for.
 const LARGEST_PAGE: usize = 500;
-const SCROLL_LIFE: Duration = Duration::from_secs(600);
+const SCROLL_LIFE: Duration = Duration::from_mins(10);
 
 /// How an answer is sorted; without a key it comes in the order of creation.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -111,7 +111,7 @@ pub(crate) fn window_of(world: &mut World, call: &Call) -> Result<Window, ApiErr
     if page < 0 {
         return Err(ApiError::bad(12, "Validation error (page must be >=0): field=page"));
     }
-    let size = number(call, "page_size")?.unwrap_or(LARGEST_PAGE as i64);
+    let size = number(call, "page_size")?.unwrap_or(i64::MAX);
     if size < 1 {
         return Err(ApiError::bad(12, "Validation error (page_size must be >0): field=page_size"));
     }

@@ -193,15 +193,13 @@ fn integers_of(field: &str, value: Option<&Value>) -> Result<(Option<i64>, Optio
 /// The newer `filters` argument is not simulated beyond its refusal of unknown words.
 fn refuse_advanced(filters: Option<&Value>) -> Result<(), ApiError> {
     let Some(Value::Object(filters)) = filters else { return Ok(()) };
-    for (field, filter) in filters {
-        let word = filter.as_object().and_then(|filter| filter.keys().next()).map_or("filters", String::as_str);
-        return Err(ApiError::bad(
-            12,
-            format!(
-                "Validation error: field={field}, value=GetMixin.ListQueryFilter.__init__() got an unexpected keyword \
-                 argument '{word}'"
-            ),
-        ));
-    }
-    Ok(())
+    let Some((field, filter)) = filters.iter().next() else { return Ok(()) };
+    let argument = filter.as_object().and_then(|filter| filter.keys().next()).map_or("filters", String::as_str);
+    Err(ApiError::bad(
+        12,
+        format!(
+            "Validation error: field={field}, value=GetMixin.ListQueryFilter.__init__() got an unexpected keyword argument \
+             '{argument}'"
+        ),
+    ))
 }

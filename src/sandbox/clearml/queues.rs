@@ -52,9 +52,9 @@ pub(crate) fn get_by_id(world: &World, call: &Call) -> Outcome {
 }
 
 /// `queues.get_default`.
-pub(crate) fn get_default(world: &mut World) -> Outcome {
+pub(crate) fn get_default(world: &mut World) -> Value {
     let id = world.ensure_queue("default");
-    Ok(json!({"id": id, "name": "default"}))
+    json!({"id": id, "name": "default"})
 }
 
 /// `queues.get_num_entries`.

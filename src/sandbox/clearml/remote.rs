@@ -60,7 +60,7 @@ pub(crate) fn answer(shared: &Shared, request: &Incoming) -> Answer {
             shared.world().events_down = command == "events_down";
             Answer::json(200, &json!({}))
         }
-        ("POST", command) => with_body(request, |body: TaskCommand| on_task(shared, command, body)),
+        ("POST", command) => with_body(request, |body: TaskCommand| on_task(shared, command, &body)),
         _ => unknown_command(),
     }
 }
@@ -86,7 +86,7 @@ fn set_clock(shared: &Shared, command: &ClockCommand) -> Value {
     json!({"now": later})
 }
 
-fn on_task(shared: &Shared, command: &str, body: TaskCommand) -> Result<Value, ApiError> {
+fn on_task(shared: &Shared, command: &str, body: &TaskCommand) -> Result<Value, ApiError> {
     let mut world = shared.world();
     let to = match command {
         "start" => Status::InProgress,

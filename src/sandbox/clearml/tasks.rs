@@ -115,14 +115,14 @@ pub(crate) fn many(
 }
 
 /// `tasks.archive_many`, `tasks.unarchive_many`.
-pub(crate) fn archive_many(world: &mut World, call: &Call, archived: bool) -> Outcome {
-    let word = if archived { "archived" } else { "unarchived" };
-    Ok(many(world, call, |world, id| set_archived(world, id, archived).map(|()| json!({ word: true }))))
+pub(crate) fn archive_many(world: &mut World, call: &Call, archived: bool) -> Value {
+    let done = if archived { "archived" } else { "unarchived" };
+    many(world, call, |world, id| set_archived(world, id, archived).map(|()| json!({ done: true })))
 }
 
 /// `tasks.stop_many`.
-pub(crate) fn stop_many(world: &mut World, call: &Call) -> Outcome {
-    Ok(many(world, call, |world, id| Ok(json!({"updated": 1, "fields": stop_one(world, id, call)?}))))
+pub(crate) fn stop_many(world: &mut World, call: &Call) -> Value {
+    many(world, call, |world, id| Ok(json!({"updated": 1, "fields": stop_one(world, id, call)?})))
 }
 
 /// `tasks.enqueue`, by queue ID, by a name that may not exist yet, or into the default queue.
@@ -130,10 +130,10 @@ pub(crate) fn enqueue(world: &mut World, call: &Call) -> Outcome {
     let id = call.required("task")?.to_owned();
     let queue = match (call.text("queue"), call.text("queue_name")) {
         (Some(queue), _) => queue.to_owned(),
-        (None, Some(name)) => world.ensure_queue(&name.to_owned()),
+        (None, Some(name)) => world.ensure_queue(name),
         (None, None) => world.ensure_queue("default"),
     };
-    let fields = enqueue_one(world, &id, &queue, Move::of(call, Status::Queued))?;
+    let fields = enqueue_one(world, &id, &queue, &Move::of(call, Status::Queued))?;
     let mut answer = json!({"queued": 1, "updated": 1, "fields": fields});
     if let (true, Some(fields)) = (call.flag("verify_watched_queue"), answer.as_object_mut()) {
         fields.insert("queue_watched".to_owned(), json!(workers::watches(world, &queue)));
@@ -142,7 +142,7 @@ pub(crate) fn enqueue(world: &mut World, call: &Call) -> Outcome {
 }
 
 /// Queues a task; `queue` is an ID.
-pub(crate) fn enqueue_one(world: &mut World, id: &str, queue: &str, change: Move) -> Result<Value, ApiError> {
+pub(crate) fn enqueue_one(world: &mut World, id: &str, queue: &str, change: &Move) -> Result<Value, ApiError> {
     let before = world.task(id)?.status.clone();
     if world.queue(queue).is_none() {
         return Err(no_such_queue(queue));
@@ -168,10 +168,10 @@ pub(crate) fn no_such_queue(id: &str) -> ApiError {
 /// `tasks.dequeue`.
 pub(crate) fn dequeue(world: &mut World, call: &Call) -> Outcome {
     let id = call.required("task")?.to_owned();
-    dequeue_one(world, &id, Move::of(call, Status::Created))
+    dequeue_one(world, &id, &Move::of(call, Status::Created))
 }
 
-pub(crate) fn dequeue_one(world: &mut World, id: &str, change: Move) -> Outcome {
+pub(crate) fn dequeue_one(world: &mut World, id: &str, change: &Move) -> Outcome {
     let status = world.task(id)?.status.clone();
     if status != Status::Queued {
         return Err(ApiError::bad(
@@ -209,7 +209,7 @@ pub(crate) fn delete(world: &mut World, call: &Call) -> Outcome {
 pub(crate) fn move_tasks(world: &mut World, call: &Call) -> Outcome {
     let project = match (call.text("project"), call.text("project_name")) {
         (Some(id), _) => id.to_owned(),
-        (None, Some(name)) => world.ensure_project(&name.to_owned()),
+        (None, Some(name)) => world.ensure_project(name),
         (None, None) => return Err(ApiError::validation("project or project_name is required")),
     };
     let now = world.now();

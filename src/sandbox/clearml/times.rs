@@ -74,14 +74,17 @@ fn has_prefix(text: Option<&str>) -> bool {
 }
 
 fn bound_of(text: &str) -> Option<Bound> {
-    let make: [(&str, fn(Stamp) -> Bound); 4] =
-        [(">=", Bound::AtOrAfter), ("<=", Bound::AtOrBefore), (">", Bound::After), ("<", Bound::Before)];
-    for (prefix, bound) in make {
-        if let Some(rest) = text.strip_prefix(prefix) {
-            return moment_of(rest).map(bound);
-        }
+    if let Some(rest) = text.strip_prefix(">=") {
+        return moment_of(rest).map(Bound::AtOrAfter);
     }
-    moment_of(text).map(Bound::At)
+    if let Some(rest) = text.strip_prefix("<=") {
+        return moment_of(rest).map(Bound::AtOrBefore);
+    }
+    match text.split_at_checked(1) {
+        Some((">", rest)) => moment_of(rest).map(Bound::After),
+        Some(("<", rest)) => moment_of(rest).map(Bound::Before),
+        _ => moment_of(text).map(Bound::At),
+    }
 }
 
 /// A moment cut to milliseconds, or nothing where the server's parser gives up. A bare year or month means its start.

@@ -50,7 +50,7 @@ pub(crate) fn allowed(from: &Status, to: &Status) -> bool {
 }
 
 /// Makes the change and answers what was written, as the `fields` of the real answer.
-pub(crate) fn apply(world: &mut World, id: &str, change: Move) -> Result<Map<String, Value>, ApiError> {
+pub(crate) fn apply(world: &mut World, id: &str, change: &Move) -> Result<Map<String, Value>, ApiError> {
     let mut task = world.task(id)?.clone();
     if !change.force && !allowed(&task.status, &change.to) {
         return Err(ApiError::bad(
@@ -62,7 +62,7 @@ pub(crate) fn apply(world: &mut World, id: &str, change: Move) -> Result<Map<Str
         ));
     }
     let stamp = change.at.unwrap_or_else(|| world.now());
-    let fields = write_status(&mut task, &change, stamp);
+    let fields = write_status(&mut task, change, stamp);
     let project = task.project.clone();
     world.write(task, stamp);
     world.touch_project(project.as_deref());
@@ -112,7 +112,6 @@ fn clear_run(task: &mut SimTask) {
     task.last_worker = None;
     task.last_worker_report = None;
     task.last_iteration = 0;
-    task.queue = None;
     task.enqueue_status = None;
     for field in ["last_metrics", "metric_stats", "runtime"] {
         task.more.remove(field);
@@ -132,25 +131,25 @@ fn stamp_completed(world: &mut World, id: &str, fields: &mut Map<String, Value>)
 /// `tasks.started`.
 pub(crate) fn started(world: &mut World, call: &Call) -> Outcome {
     let id = call.required("task")?.to_owned();
-    let fields = apply(world, &id, Move::of(call, Status::InProgress))?;
+    let fields = apply(world, &id, &Move::of(call, Status::InProgress))?;
     Ok(json!({"updated": 1, "started": 1, "fields": fields}))
 }
 
 /// `tasks.failed`; it stamps no `completed`.
 pub(crate) fn failed(world: &mut World, call: &Call) -> Outcome {
     let id = call.required("task")?.to_owned();
-    let fields = apply(world, &id, Move::of(call, Status::Failed))?;
+    let fields = apply(world, &id, &Move::of(call, Status::Failed))?;
     Ok(json!({"updated": 1, "fields": fields}))
 }
 
 /// `tasks.completed`, published on request.
 pub(crate) fn completed(world: &mut World, call: &Call) -> Outcome {
     let id = call.required("task")?.to_owned();
-    let mut fields = apply(world, &id, Move::of(call, Status::Completed))?;
+    let mut fields = apply(world, &id, &Move::of(call, Status::Completed))?;
     stamp_completed(world, &id, &mut fields)?;
     let publish = call.flag("publish");
     if publish {
-        apply(world, &id, Move { force: true, ..Move::of(call, Status::Published) })?;
+        apply(world, &id, &Move { force: true, ..Move::of(call, Status::Published) })?;
     }
     Ok(json!({"updated": 1, "published": i32::from(publish), "fields": fields}))
 }
@@ -158,7 +157,7 @@ pub(crate) fn completed(world: &mut World, call: &Call) -> Outcome {
 /// `tasks.stopped`: the program itself says that it ended early.
 pub(crate) fn stopped(world: &mut World, call: &Call) -> Outcome {
     let id = call.required("task")?.to_owned();
-    let mut fields = apply(world, &id, Move::of(call, Status::Stopped))?;
+    let mut fields = apply(world, &id, &Move::of(call, Status::Stopped))?;
     stamp_completed(world, &id, &mut fields)?;
     Ok(json!({"updated": 1, "fields": fields}))
 }
@@ -166,14 +165,14 @@ pub(crate) fn stopped(world: &mut World, call: &Call) -> Outcome {
 /// `tasks.close`.
 pub(crate) fn closed(world: &mut World, call: &Call) -> Outcome {
     let id = call.required("task")?.to_owned();
-    let fields = apply(world, &id, Move::of(call, Status::Closed))?;
+    let fields = apply(world, &id, &Move::of(call, Status::Closed))?;
     Ok(json!({"updated": 1, "fields": fields}))
 }
 
 /// `tasks.publish`.
 pub(crate) fn publish(world: &mut World, call: &Call) -> Outcome {
     let id = call.required("task")?.to_owned();
-    let fields = apply(world, &id, Move::of(call, Status::Published))?;
+    let fields = apply(world, &id, &Move::of(call, Status::Published))?;
     Ok(json!({"updated": 1, "fields": fields}))
 }
 
@@ -193,9 +192,9 @@ pub(crate) fn stop_one(world: &mut World, id: &str, call: &Call) -> Result<Map<S
     let change = if told {
         Move { to: Status::InProgress, message: "stopping".to_owned(), ..asked }
     } else {
-        Move { message: format!("Stopped by {}", world.login.login_name), ..asked }
+        Move { message: format!("Stopped by {}", world.login.alias), ..asked }
     };
-    let fields = apply(world, id, change)?;
+    let fields = apply(world, id, &change)?;
     world.leave_queues(id);
     Ok(fields)
 }
@@ -219,9 +218,9 @@ pub(crate) fn reset_one(world: &mut World, id: &str, force: bool, by: &str, at: 
         return Err(ApiError::bad(110, format!("Invalid task status: task_id={id}, status={status}")));
     }
     let removed = world.leave_queues(id);
-    let word = "reset".to_owned();
-    let change = Move { to: Status::Created, reason: word.clone(), message: word, force: true, by: by.to_owned(), at };
-    let fields = apply(world, id, change)?;
+    let reset = || "reset".to_owned();
+    let change = Move { to: Status::Created, reason: reset(), message: reset(), force: true, by: by.to_owned(), at };
+    let fields = apply(world, id, &change)?;
     world.events.remove(id);
     let dequeued = if removed > 0 { json!({"removed": removed}) } else { json!({}) };
     Ok(json!({

@@ -69,11 +69,11 @@ pub(crate) fn status_report(world: &mut World, call: &Call) -> Outcome {
 }
 
 /// `workers.get_all`.
-pub(crate) fn get_all(world: &World) -> Outcome {
+pub(crate) fn get_all(world: &World) -> Value {
     let now = world.now();
     let workers: Vec<Value> =
         world.workers.values().filter(|worker| is_live(worker, now)).map(|worker| document(world, worker)).collect();
-    Ok(json!({"workers": workers}))
+    json!({"workers": workers})
 }
 
 fn document(world: &World, worker: &Worker) -> Value {
@@ -81,7 +81,7 @@ fn document(world: &World, worker: &Worker) -> Value {
     let mut document = json!({
         "id": worker.id, "key": format!("worker_{COMPANY}_{}_{}", worker.user, worker.id), "ip": "127.0.0.1",
         "company": {"id": COMPANY, "name": COMPANY_NAME},
-        "user": {"id": worker.user, "name": world.login.login_name},
+        "user": {"id": worker.user, "name": world.login.alias},
         "queues": queues, "tags": worker.tags, "system_tags": [],
         "register_time": wire_stamp(worker.registered), "register_timeout": worker.timeout,
         "last_activity_time": wire_stamp(worker.last_report), "last_report_time": wire_stamp(worker.last_report),

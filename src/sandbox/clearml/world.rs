@@ -73,7 +73,7 @@ pub(crate) struct Login {
     pub(crate) secret_key: String,
     pub(crate) user: String,
     /// The name in the token and in "Stopped by …".
-    pub(crate) login_name: String,
+    pub(crate) alias: String,
 }
 
 /// The simulated server's memory.

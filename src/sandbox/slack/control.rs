@@ -40,7 +40,7 @@ impl SimulatedSlack {
 
     /// The bot's token; the newest, where it was replaced.
     pub fn token(&self) -> String {
-        self.with(|workspace| workspace.tokens.last().map(|token| token.token.clone()).unwrap_or_default())
+        self.with(|workspace| workspace.tokens.last().map(|token| token.secret.clone()).unwrap_or_default())
     }
 
     /// Gives Slack another clock.
@@ -111,7 +111,7 @@ impl SimulatedSlack {
             for old in &mut workspace.tokens {
                 old.refused = Some("token_revoked".to_owned());
             }
-            workspace.tokens.push(Token { token: token.to_owned(), scopes, refused: None });
+            workspace.tokens.push(Token { secret: token.to_owned(), scopes, refused: None });
         });
     }
 

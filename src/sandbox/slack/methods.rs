@@ -102,7 +102,7 @@ pub(crate) fn call(workspace: &mut Workspace, call: &Call) -> Outcome {
 
 fn authenticate(workspace: &Workspace, call: &Call) -> Result<Token, Refusal> {
     let given = call.token.as_deref().ok_or_else(|| Refusal::new("not_authed"))?;
-    let token = workspace.tokens.iter().find(|token| token.token == given);
+    let token = workspace.tokens.iter().find(|token| token.secret == given);
     let token = token.ok_or_else(|| Refusal::new("invalid_auth"))?;
     match &token.refused {
         Some(error) => Err(Refusal::new(error)),

@@ -112,7 +112,7 @@ impl SimulatedSlack {
             user_id: "U0SANDBOX".to_owned(),
             bot_id: "B0SANDBOX".to_owned(),
             app_id: "A0SANDBOX".to_owned(),
-            tokens: vec![Token { token: options.token, scopes: options.scopes, refused: None }],
+            tokens: vec![Token { secret: options.token, scopes: options.scopes, refused: None }],
             people: Vec::new(),
             channels: Vec::new(),
             messages: Vec::new(),
@@ -232,7 +232,7 @@ fn respond(workspace: &mut Workspace, request: &Incoming) -> Answer {
         Err(refusal) => call::answer(Err(refusal), false, None),
         Ok(call) => {
             let outcome = methods::call(workspace, &call);
-            let token = workspace.tokens.iter().find(|token| Some(&token.token) == call.token.as_ref());
+            let token = workspace.tokens.iter().find(|token| Some(&token.secret) == call.token.as_ref());
             let scopes = token.filter(|token| token.refused.is_none()).map(|token| token.scopes.join(","));
             call::answer(outcome, call.misses_charset, scopes.as_deref())
         }

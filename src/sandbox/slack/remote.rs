@@ -47,7 +47,7 @@ pub(crate) fn answer(shared: &Shared, request: &Incoming) -> Answer {
         ("POST", "token") => {
             let scopes = workspace.tokens.last().map(|token| token.scopes.clone()).unwrap_or_default();
             let token = text("token").unwrap_or_default();
-            workspace.tokens.push(Token { token, scopes, refused: None });
+            workspace.tokens.push(Token { secret: token, scopes, refused: None });
             json!({})
         }
         _ => return unknown_command(),

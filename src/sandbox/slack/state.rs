@@ -102,7 +102,7 @@ impl Message {
 /// A token and what it may do.
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
-    pub(crate) token: String,
+    pub(crate) secret: String,
     pub(crate) scopes: Vec<String>,
     /// Slack's error for its use, where it is no longer good.
     pub(crate) refused: Option<String>,
