@@ -158,7 +158,8 @@ async fn a_delayed_write_becomes_visible_by_itself() {
 #[tokio::test]
 async fn tokens_age_and_can_be_revoked() {
     let world = World::new();
-    let asked = || async { world.ask("tasks.get_all", json!({})).await["meta"]["result_msg"].as_str().unwrap().to_owned() };
+    let asked =
+        || async { world.ask("tasks.get_all", json!({})).await["meta"]["result_msg"].as_str().unwrap().to_owned() };
     assert_eq!(asked().await, "OK");
     world.clearml.revoke_tokens();
     assert_eq!(asked().await, "Invalid token (revoked token)");

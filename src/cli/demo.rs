@@ -16,7 +16,7 @@ use crate::monitor::{self, MonitorError, ServiceConfig};
 use crate::sandbox::workload::{Happening, What};
 use crate::sandbox::{ClearmlOptions, SimulatedClearml, SimulatedSlack, SlackOptions, Workload, render};
 use crate::settings::{AllFlags, MapEnvironment, Settings};
-use crate::store::{HistoryFilter, Order, Store};
+use crate::store::{HistoryFilter, Order};
 
 /// The seed of the story: the same tasks fail every time.
 const SEED: u64 = 20;
@@ -35,7 +35,8 @@ const COLUMNS: usize = 80;
 pub(super) async fn run(context: &Context) -> anyhow::Result<Exit> {
     let folder = tempfile::tempdir()?;
     let mut stage = Stage::set(&folder.path().join("alerts.db"))?;
-    stage.say("A simulated ClearML and a simulated Slack are running; the monitor in front of them is the real one.")?;
+    stage
+        .say("A simulated ClearML and a simulated Slack are running; the monitor in front of them is the real one.")?;
     let first = stage.start_monitor(context).await?;
     stage.say("The monitor watches: outcomes from now on are alerted. A team goes to work.")?;
     for _ in 0..STEPS {
@@ -63,7 +64,6 @@ struct Stage {
     slack: SimulatedSlack,
     team: Workload,
     settings: Settings,
-    store: Option<Store>,
     /// Tasks that failed, by ID.
     failed: BTreeMap<String, String>,
     /// Messages that were shown.
@@ -101,10 +101,10 @@ impl Stage {
         flags.database.db = Some(database.to_owned());
         let settings = Settings::resolve(&flags, &environment)?;
         let team = Workload::new(SEED);
-        Ok(Self { clearml, slack, team, settings, store: None, failed: BTreeMap::new(), shown: 0 })
+        Ok(Self { clearml, slack, team, settings, failed: BTreeMap::new(), shown: 0 })
     }
 
-    async fn start_monitor(&mut self, context: &Context) -> anyhow::Result<Playing> {
+    async fn start_monitor(&self, context: &Context) -> anyhow::Result<Playing> {
         let context = Context {
             environment: Box::new(MapEnvironment::new()),
             clock: context.clock.clone(),
@@ -112,12 +112,10 @@ impl Stage {
             host: context.host.clone(),
         };
         let monitor = start::monitor(&self.settings, &context).await?;
-        self.store = Some(monitor.store.clone());
         let polled = self.clearml.requests().count("tasks.get_all_ex");
         let stop = CancellationToken::new();
         let config = ServiceConfig { refresh: self.settings.service.refresh };
-        let service =
-            tokio::spawn(monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop.clone()));
+        let service = tokio::spawn(monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop.clone()));
         while self.clearml.requests().count("tasks.get_all_ex") < polled + 2 && !service.is_finished() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -175,7 +173,10 @@ impl Stage {
     fn alerted(&self) -> BTreeMap<String, usize> {
         let mut told = BTreeMap::new();
         for message in self.slack.all_messages() {
-            let task = message.metadata.as_ref().and_then(|metadata| metadata["event_payload"]["task_id"].as_str().map(str::to_owned));
+            let task = message
+                .metadata
+                .as_ref()
+                .and_then(|metadata| metadata["event_payload"]["task_id"].as_str().map(str::to_owned));
             if let Some(task) = task {
                 *told.entry(task).or_default() += 1;
             }
@@ -192,10 +193,9 @@ impl Stage {
             self.failed.len(),
             alerted.values().sum::<usize>(),
         ))?;
-        if let Some(store) = &self.store {
-            let alerts = store.history(&HistoryFilter { limit: 50, ..HistoryFilter::default() }, Order::Newest)?;
-            history::print(&alerts, Format::Table)?;
-        }
+        let store = super::assemble::read_database(&self.settings.database.path)?;
+        let alerts = store.history(&HistoryFilter { limit: 50, ..HistoryFilter::default() }, Order::Newest)?;
+        history::print(&alerts, Format::Table)?;
         self.say(
             "Next: `clearml-alerts sandbox` keeps such servers running for you to play with;\n\
              `clearml-alerts once --dry-run --since 24h` shows what your own ClearML would alert (see README.md).",

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Cell, ContentArrangement, Row, Table, presets};
+use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Row, Table, presets};
 
 use crate::cli::arguments::Format;
 use crate::domain::message::words;
@@ -110,8 +110,12 @@ fn table(alerts: &[AlertRecord], width: Option<u16>) -> Table {
         }
         table.add_row(row);
     }
-    for column in table.column_iter_mut() {
+    for (position, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
+        // Times and words of ours stay whole; names give way.
+        if position < 3 {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     table
 }
