@@ -82,7 +82,9 @@ pub(super) async fn monitor(settings: &Settings, context: &Context) -> anyhow::R
         }
     };
     let is_known_channel = match &existing {
-        Some(store) => store.channel(&rule.channel).await?.channel_id.is_some(),
+        Some(store) => {
+            monitor::is_channel_id(&rule.channel) || store.channel(&rule.channel).await?.channel_id.is_some()
+        }
         None => false,
     };
     if !has_watched || !is_known_channel {

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::error::MonitorError;
 use crate::clearml;
 use crate::clock::Clock;
-use crate::domain::delivery::{Answer, LONGEST_RETRY_AFTER, OnUnknown, Situation, Step, Waits, after_answer};
+use crate::domain::delivery::{
+    Answer, DeliveryState, LONGEST_RETRY_AFTER, OnUnknown, Situation, Step, Waits, after_answer,
+};
 use crate::domain::{Stamp, message};
 use crate::slack::pacing::DEFAULT_BURST;
 use crate::slack::{self, Class, DeliveryOutcome, Pacer, Pauses};
@@ -456,7 +458,7 @@ fn reason_of(tried: &slack::Delivery) -> Option<String> {
 }
 
 /// Whether the user gave an ID (`C0123456789`) rather than a name: Slack's names have no capitals.
-pub(super) fn is_channel_id(channel: &str) -> bool {
+pub fn is_channel_id(channel: &str) -> bool {
     let mut characters = channel.chars();
     let kind = characters.next();
     matches!(kind, Some('C' | 'G' | 'D'))

@@ -104,10 +104,17 @@ async fn poll_loop(mut poller: Poller, refresh: Duration, stop: CancellationToke
 
 async fn deliver_loop(
     mut deliverer: Deliverer,
+    channels: Vec<String>,
     news: Arc<Notify>,
     stop: CancellationToken,
 ) -> Result<(), MonitorError> {
     let _ends_the_other = stop.clone().drop_guard();
+    for channel in channels {
+        tokio::select! {
+            checked = deliverer.check_channel(&channel) => checked?,
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
     loop {
         let wait = match deliverer.deliver_due(&stop).await {
             Ok(Next::Now) => Duration::ZERO,
