@@ -300,6 +300,8 @@ async fn waiting_wakes_on_the_message_and_does_not_outrun_a_paused_clock() {
     assert_eq!(found.unwrap().len(), 2);
     let missed = world.slack.wait_for_messages(3, Duration::from_millis(10)).unwrap_err();
     assert_eq!(missed.messages.len(), 2);
+    assert!(world.slack.requests().until_answers("chat.postMessage", 2, at_most).await);
+    assert!(!world.slack.requests().wait_for_answers("chat.postMessage", 3, Duration::from_millis(10)));
 }
 
 #[tokio::test]
@@ -334,4 +336,15 @@ async fn a_message_reads_as_a_person_would_see_it() {
     ");
     let barred = render::message_with_bar(message, 48, BarColour::Red);
     assert!(barred.lines().all(|line| line.starts_with("\u{1b}[31m┃\u{1b}[0m")));
+}
+
+#[tokio::test]
+async fn thousands_of_messages_are_taken_quickly() {
+    let world = World::new();
+    for number in 0..3_000 {
+        assert_eq!(world.post(json!({"text": format!("alert {number}")})).await["ok"], true);
+    }
+    let messages = world.slack.messages("C0PUBLIC");
+    assert_eq!(messages.len(), 3_000);
+    assert!(messages.is_sorted_by(|left, right| left.ts < right.ts));
 }

@@ -93,6 +93,9 @@ fn served(world: &mut World, call: &Call) -> Option<Outcome> {
             "register" => workers::register(world, call),
             "unregister" => workers::unregister(world, call),
             "status_report" => workers::status_report(world, call),
+            // What an agent says of itself there is of no use to anybody here.
+            "set_runtime_properties" => Ok(json!({"added": [], "errors": [], "removed": []})),
+            "get_runtime_properties" => Ok(json!({"runtime_properties": []})),
             _ => return None,
         }),
         _ => None,
