@@ -105,7 +105,14 @@ impl RequestLog {
         })
     }
 
-    /// The same for async code: the wait sits on the blocking pool, so that a paused tokio clock does not run ahead.
+    /// [`RequestLog::wait_for`] for async code: the wait sits on the blocking pool, so that a paused tokio clock does not
+    /// run ahead.
+    pub async fn until(&self, at_most: Duration, enough: impl FnMut(&Self) -> bool + Send + 'static) -> bool {
+        let log = self.clone();
+        tokio::task::spawn_blocking(move || log.wait_for(at_most, enough)).await.unwrap_or(false)
+    }
+
+    /// [`RequestLog::wait_for_answers`] for async code.
     pub async fn until_answers(&self, endpoint: &str, count: usize, at_most: Duration) -> bool {
         let (log, endpoint) = (self.clone(), endpoint.to_owned());
         let waited = tokio::task::spawn_blocking(move || log.wait_for_answers(&endpoint, count, at_most)).await;
@@ -128,7 +135,11 @@ impl RequestLog {
         if entries.records.len() > KEPT {
             entries.records.pop_front();
         }
-        entries.total
+        entries.changes += 1;
+        let number = entries.total;
+        drop(entries);
+        self.0.changed.notify_all();
+        number
     }
 
     /// Notes what became of a request.
