@@ -1,4 +1,4 @@
-//! A simulated ClearML API server. It answers as `contracts/clearml.md` and its recordings say, odd parts too; the
+//! A simulated ClearML API server. It answers as the real one was recorded (`fixtures/clearml-exchanges/`), odd parts too; the
 //! recorded exchanges are replayed against it in `tests/sandbox_contract.rs`. Everything is in memory.
 //!
 //! Here: what can be set when it starts, and the running server. `dispatch.rs` finds the endpoint of a request; the handle's

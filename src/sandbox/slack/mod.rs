@@ -1,5 +1,5 @@
 //! A simulated Slack: the part of the Web API that this program uses, and an incoming webhook. It answers as
-//! `contracts/slack.md` says, and looks through everything it is sent: what Slack would refuse is refused, and what a
+//! its published reference says, and looks through everything it is sent: what Slack would refuse is refused, and what a
 //! careful client would not send is kept as a [`Violation`] for tests to look at.
 //!
 //! Here: what can be set when it starts, and the way of a request. The handle's methods are in `control.rs`.
