@@ -46,7 +46,7 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
             record.watermark,
         ));
     }
-    let config = ServiceConfig { refresh: settings.service.refresh };
+    let config = ServiceConfig { refresh: settings.service.refresh, channels: vec![monitor.rule.channel.clone()] };
     let store = monitor.store.clone();
     monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop).await?;
     let waiting = store.queue_counts().await?.undelivered();

@@ -86,7 +86,13 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
             Err(error) => return Err(error.into()),
         }
     };
-    if !has_watched {
+    let is_known_channel = match &existing {
+        Some(store) => {
+            monitor::is_channel_id(&rule.channel) || store.channel(&rule.channel).await?.channel_id.is_some()
+        }
+        None => false,
+    };
+    if !has_watched || !is_known_channel {
         preflight(&slack, &rule.channel).await?;
     }
     let store = match existing {
@@ -144,7 +150,8 @@ async fn log_in(settings: &Settings, clearml: &crate::clearml::Client) -> Result
     Ok(rule)
 }
 
-/// Before the very first watch: a token or a channel that cannot work is an error at once, not a held alert later.
+/// Before the very first watch, and before a channel is used that never was: a token or a channel that cannot work is an
+/// error at once, not a held alert later.
 async fn preflight(slack: &slack::Client, channel: &str) -> anyhow::Result<()> {
     match monitor::check_slack(slack, channel).await {
         Err(error) if monitor::is_refusal(&error) => Err(error.into()),
