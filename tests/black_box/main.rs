@@ -1,5 +1,20 @@
 //! Black-box tests: the real binary against the simulated ClearML and Slack. Each test declares a world, lets things
 //! happen in it, and says what must have arrived; the world fails on anything extra and on anything Slack had to object to.
 
+mod bad_input;
+mod cast;
+mod dry_run;
 mod everyday;
+mod filters;
+mod floods;
+mod follow;
+mod history;
+mod once;
+mod projects;
+mod runs;
+mod service;
+mod slack_flags;
+mod terminal;
+mod trouble;
+mod users;
 mod world;

@@ -222,9 +222,19 @@ impl Running {
         wait_until(text, || self.stderr.so_far().contains(text));
     }
 
+    /// Whether this stands in its results.
+    pub fn has_output(&self, text: &str) -> bool {
+        self.stdout.so_far().contains(text)
+    }
+
     /// Waits until this stands in its results.
     pub fn wait_for_output(&self, text: &str) {
-        wait_until(text, || self.stdout.so_far().contains(text));
+        self.wait_until(|told| told.contains(text));
+    }
+
+    /// Waits until its results are so.
+    pub fn wait_until(&self, is_so: impl Fn(&str) -> bool) {
+        wait_until("results", || is_so(&self.stdout.so_far()));
     }
 }
 
