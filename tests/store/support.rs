@@ -1,5 +1,6 @@
 //! A database in a temporary directory, and short ways to fill it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,17 +65,26 @@ impl Place {
         place
     }
 
-    /// What the directory holds, by name, without the lock (which names a process).
-    pub(crate) fn bytes(&self) -> Vec<(String, Vec<u8>)> {
+    /// What the directory holds, each file by name, length and hash: without locks (which name a process), shared memory,
+    /// and what is empty.
+    pub(crate) fn bytes(&self) -> Vec<(String, usize, u64)> {
         let mut files: Vec<_> = std::fs::read_dir(self.directory.path())
             .unwrap()
             .map(|entry| entry.unwrap())
             .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
-            .filter(|(name, bytes)| name != "alerts.db.lock" && name != "alerts.db-shm" && !bytes.is_empty())
+            .filter(|(name, bytes)| !name.contains(".lock") && !name.contains("-shm") && !bytes.is_empty())
+            .map(|(name, bytes)| (name, bytes.len(), hash(&bytes)))
             .collect();
         files.sort();
         files
     }
+}
+
+/// Short for bytes in a comparison that may fail.
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A task of Ada's in project vision/resnet.
