@@ -1,3 +1,5 @@
-//! A corridor: parse, start logging, run, map the error to an exit code.
+//! A corridor: everything happens in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    clearml_alerts::cli::main(std::env::args_os())
+}

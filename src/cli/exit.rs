@@ -32,7 +32,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// Which exit code an error means.
-pub fn of(error: &anyhow::Error) -> Exit {
+pub(super) fn of(error: &anyhow::Error) -> Exit {
     if let Some(error) = error.downcast_ref::<MonitorError>() {
         return of_monitor(error);
     }

@@ -3,12 +3,12 @@
 use std::io::{self, IsTerminal, Write};
 
 /// Whether results go to a terminal.
-pub fn is_terminal() -> bool {
+fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
 /// Writes results. `Ok(false)` when the reader has gone: the command is done then.
-pub fn write(results: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<bool> {
+pub(super) fn write(results: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<bool> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     match results(&mut out).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
@@ -22,6 +22,11 @@ pub fn write(results: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Resu
 }
 
 /// Writes one text as it is.
-pub fn text(text: &str) -> io::Result<bool> {
+pub(super) fn text(text: &str) -> io::Result<bool> {
     write(|out| out.write_all(text.as_bytes()))
+}
+
+/// The terminal's width; `None` where results go to a pipe or a file, which get whole values.
+pub(super) fn width() -> Option<u16> {
+    is_terminal().then(|| comfy_table::Table::new().width().unwrap_or(80))
 }

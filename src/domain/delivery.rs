@@ -197,6 +197,19 @@ impl Waits {
         parked: Duration::from_mins(1),
         settle: Duration::from_secs(5),
     };
+
+    /// All waits times `factor`, for tests.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        let scale = |wait: Duration| Duration::try_from_secs_f64(wait.as_secs_f64() * factor).unwrap_or(wait);
+        let scaled = |backoff: Backoff| Backoff { first: scale(backoff.first), longest: scale(backoff.longest) };
+        Self {
+            retry: scaled(self.retry),
+            long_retry: scaled(self.long_retry),
+            parked: scale(self.parked),
+            settle: scale(self.settle),
+        }
+    }
 }
 
 /// The longest wait that is believed when Slack asks for one: a broken proxy must not stop the service for a year.
@@ -335,7 +348,7 @@ mod tests {
 
     #[test]
     fn an_absurd_retry_after_is_cut() {
-        let asked = Answer::NotDelivered { retry_after: Some(Duration::from_secs(86_400 * 365)), long: false };
+        let asked = Answer::NotDelivered { retry_after: Some(Duration::from_hours(24 * 365)), long: false };
         let due = NOW.plus(LONGEST_RETRY_AFTER);
         assert_eq!(step(&asked, Form::Full, 1), Step::Retry { due, pause: true });
     }

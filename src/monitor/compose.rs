@@ -62,7 +62,12 @@ impl Deliverer {
         Ok(join_all(composed).await)
     }
 
-    fn compose_one(&self, alert: &PendingAlert, channel_id: &str, console: Option<&console::ConsoleTail>) -> NewDelivery {
+    fn compose_one(
+        &self,
+        alert: &PendingAlert,
+        channel_id: &str,
+        console: Option<&console::ConsoleTail>,
+    ) -> NewDelivery {
         let pages = self.web_pages();
         let project_url = alert.task.project.as_ref().zip(pages).map(|(project, pages)| pages.project(project));
         let now = self.clearml.server_time().unwrap_or_else(|| self.clock.now());
@@ -113,7 +118,12 @@ impl Deliverer {
         Ok(found.filter(|digest| digest.message_ts.is_some()))
     }
 
-    async fn digest(&self, channel: &str, channel_id: &str, open: Option<Delivery>) -> Result<NewDelivery, MonitorError> {
+    async fn digest(
+        &self,
+        channel: &str,
+        channel_id: &str,
+        open: Option<Delivery>,
+    ) -> Result<NewDelivery, MonitorError> {
         let new = self.store.alerts_to_compose(channel, DIGEST_BATCH).await?;
         let mut told = match &open {
             Some(digest) => self.store.alerts_of_digest(digest.id).await?,

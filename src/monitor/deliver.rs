@@ -12,13 +12,15 @@ use super::error::MonitorError;
 use crate::clearml;
 use crate::clock::Clock;
 use crate::domain::delivery::{
-    Answer, LONGEST_RETRY_AFTER, OnUnknown, Situation, Step, Waits, after_answer,
+    Answer, DeliveryState, LONGEST_RETRY_AFTER, OnUnknown, Situation, Step, Waits, after_answer,
 };
 use crate::domain::{Stamp, message};
 use crate::slack::pacing::DEFAULT_BURST;
 use crate::slack::{self, Class, DeliveryOutcome, Pacer, Pauses};
 use crate::store::{Attempt, AttemptResult, ChannelRecord, Delivery, Method, Store};
 
+/// Steps of each channel before the list of channels is made anew.
+const ROUNDS: usize = 100;
 /// How often a parked channel is spoken of loudly in the log.
 const LOUD_PERIOD: Duration = Duration::from_mins(10);
 
@@ -99,7 +101,13 @@ pub struct Deliverer {
 
 impl Deliverer {
     /// A deliverer. [`Deliverer::recover`] comes first.
-    pub fn new(store: Store, clearml: clearml::Client, slack: slack::Client, clock: Clock, config: DeliveryConfig) -> Self {
+    pub fn new(
+        store: Store,
+        clearml: clearml::Client,
+        slack: slack::Client,
+        clock: Clock,
+        config: DeliveryConfig,
+    ) -> Self {
         let pacer = Pacer::new(config.rate, DEFAULT_BURST);
         Self {
             store,
@@ -123,7 +131,10 @@ impl Deliverer {
         let (latest_retry, latest_pause) = (now.plus(self.config.waits.retry.longest), now.plus(LONGEST_RETRY_AFTER));
         let interrupted = self.store.recover_interrupted(latest_retry, latest_pause).await?;
         if interrupted > 0 {
-            tracing::info!(messages = interrupted, "the last run ended while sending: looking for these messages in Slack first");
+            tracing::info!(
+                messages = interrupted,
+                "the last run ended while sending: looking for these messages in Slack first"
+            );
         }
         for pause in self.store.pauses(now).await? {
             if let Some(method) = slack::Method::parse(&pause.method) {
@@ -133,11 +144,14 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Tests the token and finds the channel. An error is final only where a person has to act.
+    /// Tests the token and finds the channel before there is anything to send, so that what a person must mend is told
+    /// at the start and not with the first alert.
     pub async fn check_channel(&mut self, channel: &str) -> Result<(), MonitorError> {
-        self.ensure_identity().await?;
         let record = self.store.channel(channel).await?;
-        self.channel_id(channel, &record).await.map(drop)
+        match self.ready_channel(channel, &record).await {
+            Ok(_) => Ok(()),
+            Err(error) => self.not_ready(channel, error).await.map(drop),
+        }
     }
 
     /// Posts a start message once its channel is known.
@@ -145,20 +159,22 @@ impl Deliverer {
         self.start_notice = Some(request);
     }
 
-    /// Sends what is due until nothing is, or `stop` is set; says when to come back.
+    /// Sends what is due until nothing is, `stop` is set, or a good while has passed; says when to come back.
     pub async fn deliver_due(&mut self, stop: &CancellationToken) -> Result<Next, MonitorError> {
-        loop {
+        let channels = self.channels().await?;
+        for _ in 0..ROUNDS {
             let mut next = Next::Idle;
-            for channel in self.channels().await? {
+            for channel in &channels {
                 if stop.is_cancelled() {
                     return Ok(Next::Idle);
                 }
-                next = next.sooner(self.step(&channel).await?);
+                next = next.sooner(self.step(channel).await?);
             }
             if next != Next::Now {
                 return Ok(next);
             }
         }
+        Ok(Next::Now)
     }
 
     async fn channels(&self) -> Result<Vec<String>, MonitorError> {
@@ -194,6 +210,11 @@ impl Deliverer {
             let composed = self.compose_due(channel, &channel_id).await?;
             return Ok(if composed { Next::Now } else { Next::Idle });
         };
+        if delivery.state == DeliveryState::Sending {
+            // Nothing is under way between two steps: the outcome of this attempt could not be recorded.
+            self.recover().await?;
+            return Ok(Next::Now);
+        }
         if let Some(wait) = self.must_wait(&delivery) {
             return Ok(wait);
         }
@@ -306,7 +327,8 @@ impl Deliverer {
         }
         if let (Method::Update, Step::Reconcile { .. }) = (delivery.method, &step) {
             // An edit sent twice is shown once: no need to look for it.
-            step = Step::Retry { due: now.plus(self.config.waits.retry.delay(failures, fastrand::f64())), pause: false };
+            step =
+                Step::Retry { due: now.plus(self.config.waits.retry.delay(failures, fastrand::f64())), pause: false };
         }
         self.heed(&delivery, &step, &tried);
         let payload = match &step {
@@ -355,8 +377,8 @@ impl Deliverer {
         let reason = reason_of(tried).unwrap_or_default();
         match step {
             Step::Sent { .. } => {
-                let tries = delivery.tries + 1;
-                tracing::info!(delivery = id, channel, kind = delivery.kind.as_str(), tries, "posted to Slack");
+                let attempts = delivery.tries + 1;
+                tracing::info!(delivery = id, channel, kind = delivery.kind.as_str(), attempts, "posted to Slack");
                 self.spoken.remove(channel);
             }
             Step::Retry { due, pause } => {
@@ -368,7 +390,14 @@ impl Deliverer {
                 if delivery.failures == 0 {
                     tracing::warn!(delivery = id, channel, wait_seconds, reason, "not delivered; trying again");
                 } else {
-                    tracing::debug!(delivery = id, channel, wait_seconds, failures = delivery.failures + 1, reason, "not delivered");
+                    tracing::debug!(
+                        delivery = id,
+                        channel,
+                        wait_seconds,
+                        failures = delivery.failures + 1,
+                        reason,
+                        "not delivered"
+                    );
                 }
             }
             Step::Reconcile { .. } => {
@@ -376,11 +405,23 @@ impl Deliverer {
             }
             Step::Park { .. } => self.speak_of_parked(channel, &reason),
             Step::Degrade { form } => {
-                tracing::warn!(delivery = id, channel, reason, form = form.as_str(), "Slack refused the message; trying a plainer form");
+                tracing::warn!(
+                    delivery = id,
+                    channel,
+                    reason,
+                    form = form.as_str(),
+                    "Slack refused the message; trying a plainer form"
+                );
             }
             Step::Dead => {
                 let kind = delivery.kind.as_str();
-                tracing::error!(delivery = id, channel, kind, reason, "Slack refused every form of the message: see `clearml-alerts dead list`");
+                tracing::error!(
+                    delivery = id,
+                    channel,
+                    kind,
+                    reason,
+                    "Slack refused every form of the message: see `clearml-alerts dead list`"
+                );
             }
         }
     }
@@ -391,7 +432,11 @@ impl Deliverer {
         let is_quiet = self.spoken.get(channel).is_none_or(|at| now.duration_since(*at) >= LOUD_PERIOD);
         if is_quiet {
             self.spoken.insert(channel.to_owned(), now);
-            tracing::error!(channel, reason, "alerts are held until somebody acts; nothing is lost, and they go out by themselves afterwards");
+            tracing::error!(
+                channel,
+                reason,
+                "alerts are held until somebody acts; nothing is lost, and they go out by themselves afterwards"
+            );
         }
     }
 }
@@ -413,7 +458,7 @@ fn reason_of(tried: &slack::Delivery) -> Option<String> {
 }
 
 /// Whether the user gave an ID (`C0123456789`) rather than a name: Slack's names have no capitals.
-pub(super) fn is_channel_id(channel: &str) -> bool {
+pub fn is_channel_id(channel: &str) -> bool {
     let mut characters = channel.chars();
     let kind = characters.next();
     matches!(kind, Some('C' | 'G' | 'D'))

@@ -93,7 +93,11 @@ pub struct PollerConfig {
 
 impl fmt::Debug for PollerConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("PollerConfig").field("rules", &self.rules).field("since", &self.since).finish_non_exhaustive()
+        formatter
+            .debug_struct("PollerConfig")
+            .field("rules", &self.rules)
+            .field("since", &self.since)
+            .finish_non_exhaustive()
     }
 }
 
@@ -145,13 +149,13 @@ impl Poller {
     /// from where `--since` says.
     pub async fn poll_once(&mut self, depth: Depth) -> Result<PollReport, MonitorError> {
         let record = self.store.claim(&self.config.server).await?;
-        let (watch_from, watermark, began) = match (record.watch_from, record.watermark) {
-            (Some(watch_from), Some(watermark)) => (watch_from, watermark, false),
-            _ => {
+        let (watch_from, watermark, began) =
+            if let (Some(watch_from), Some(watermark)) = (record.watch_from, record.watermark) {
+                (watch_from, watermark, false)
+            } else {
                 let begun = self.begin_watching().await?;
                 (begun, begun, true)
-            }
-        };
+            };
         if began && self.config.since.is_none() {
             let watermark = self.store.monitor().await?.watermark;
             return Ok(PollReport { began, watermark, ..PollReport::default() });
@@ -223,13 +227,7 @@ impl Poller {
         Ok(())
     }
 
-    fn page(
-        &self,
-        tasks: Vec<Task>,
-        rules: Arc<Vec<Rule>>,
-        newest: Option<Stamp>,
-        watching: Watching,
-    ) -> PageToRecord {
+    fn page(&self, tasks: Vec<Task>, rules: Arc<Vec<Rule>>, newest: Option<Stamp>, watching: Watching) -> PageToRecord {
         PageToRecord { tasks, rules, pages: self.web_pages(), newest, watching, now: self.clock.now() }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::error::MonitorError;
-use crate::clearml::{Client, ClearmlError};
+use crate::clearml::{ClearmlError, Client};
 use crate::domain::{ProjectFilter, Task};
 
 /// How long a look-up is believed. A task of a project never seen before causes a look-up at once.
@@ -46,7 +46,7 @@ impl Projects {
     /// looked up. Returns whether the filter may have changed.
     pub(super) async fn refresh(&mut self, clearml: &Client, tasks: &[Task]) -> Result<bool, MonitorError> {
         let is_stale = self.looked_up.is_none_or(|at| at.elapsed() >= BELIEVED);
-        if !is_stale && !self.unknown(tasks).next().is_some() {
+        if !is_stale && self.unknown(tasks).next().is_none() {
             return Ok(false);
         }
         self.look_up(clearml).await?;
@@ -63,11 +63,9 @@ impl Projects {
     async fn look_up(&mut self, clearml: &Client) -> Result<(), MonitorError> {
         let found = clearml.projects_matching(&self.pattern, false).await;
         let found = found.map_err(|error| match error {
-            ClearmlError::BadPattern { message, .. } => MonitorError::BadPattern {
-                pattern: self.pattern.clone(),
-                server: clearml.host().to_owned(),
-                message,
-            },
+            ClearmlError::BadPattern { message, .. } => {
+                MonitorError::BadPattern { pattern: self.pattern.clone(), server: clearml.host().to_owned(), message }
+            }
             other => other.into(),
         })?;
         self.matching = found.into_iter().map(|project| project.id).collect();

@@ -28,10 +28,12 @@ const LAST_POST: Duration = Duration::from_secs(4);
 const REMIND_EVERY: u32 = 60;
 
 /// How the service runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceConfig {
     /// Between the starts of two polls.
     pub refresh: Duration,
+    /// The channels that alerts may go to, as the user named them: looked at once at the start.
+    pub channels: Vec<String>,
 }
 
 /// Polls and delivers until `stop` is set. The message in flight is finished; what is pending stays in the database.
@@ -42,12 +44,12 @@ pub async fn run(
     news: Arc<Notify>,
     stop: CancellationToken,
 ) -> Result<(), MonitorError> {
-    let polling = tokio::spawn(poll_loop(poller, config, stop.clone()));
-    let delivering = tokio::spawn(deliver_loop(deliverer, news, stop.clone()));
+    let polling = tokio::spawn(poll_loop(poller, config.refresh, stop.clone()));
+    let delivering = tokio::spawn(deliver_loop(deliverer, config.channels, news, stop.clone()));
     let abort = [polling.abort_handle(), delivering.abort_handle()];
     let both = async {
-        let (polled, delivered) = tokio::join!(polling, delivering);
-        joined(polled).and(joined(delivered))
+        let (poll_end, deliver_end) = tokio::join!(polling, delivering);
+        joined(poll_end).and(joined(deliver_end))
     };
     let end = async {
         stop.cancelled().await;
@@ -71,9 +73,9 @@ fn joined(result: Result<Result<(), MonitorError>, tokio::task::JoinError>) -> R
     }
 }
 
-async fn poll_loop(mut poller: Poller, config: ServiceConfig, stop: CancellationToken) -> Result<(), MonitorError> {
+async fn poll_loop(mut poller: Poller, refresh: Duration, stop: CancellationToken) -> Result<(), MonitorError> {
     let _ends_the_other = stop.clone().drop_guard();
-    let mut ticks = tokio::time::interval(config.refresh);
+    let mut ticks = tokio::time::interval(refresh);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut log = PollLog::default();
     let mut swept: Option<Instant> = None;
@@ -83,11 +85,11 @@ async fn poll_loop(mut poller: Poller, config: ServiceConfig, stop: Cancellation
             () = stop.cancelled() => return Ok(()),
         }
         let depth = if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) { Depth::Sweep } else { Depth::Usual };
-        let polled = tokio::select! {
-            polled = poller.poll_once(depth) => polled,
+        let report = tokio::select! {
+            report = poller.poll_once(depth) => report,
             () = stop.cancelled() => return Ok(()),
         };
-        match polled {
+        match report {
             Ok(report) => {
                 if depth == Depth::Sweep {
                     swept = Some(Instant::now());
@@ -100,8 +102,19 @@ async fn poll_loop(mut poller: Poller, config: ServiceConfig, stop: Cancellation
     }
 }
 
-async fn deliver_loop(mut deliverer: Deliverer, news: Arc<Notify>, stop: CancellationToken) -> Result<(), MonitorError> {
+async fn deliver_loop(
+    mut deliverer: Deliverer,
+    channels: Vec<String>,
+    news: Arc<Notify>,
+    stop: CancellationToken,
+) -> Result<(), MonitorError> {
     let _ends_the_other = stop.clone().drop_guard();
+    for channel in channels {
+        tokio::select! {
+            checked = deliverer.check_channel(&channel) => checked?,
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
     loop {
         let wait = match deliverer.deliver_due(&stop).await {
             Ok(Next::Now) => Duration::ZERO,
@@ -163,13 +176,16 @@ impl PollLog {
     }
 }
 
+/// Logs what the only poll of `once` brought.
+pub fn log_once(report: &PollReport) {
+    log_report(report, &mut HashSet::new());
+}
+
 /// Logs what one poll brought: each alert, and each row that could not be understood, once.
-pub(super) fn log_report(report: &PollReport, told_problems: &mut HashSet<RowProblem>) {
+fn log_report(report: &PollReport, told_problems: &mut HashSet<RowProblem>) {
     if report.began {
-        match report.watermark {
-            Some(watermark) => tracing::info!(%watermark, "watching begins: outcomes from now on are alerted"),
-            None => tracing::info!("watching begins: outcomes from now on are alerted"),
-        }
+        let watermark = report.watermark.map(|watermark| watermark.to_string());
+        tracing::info!(watermark, "watching begins: outcomes from now on are alerted");
     }
     report.verdicts.iter().for_each(log_verdict);
     told_problems.retain(|problem| report.problems.contains(problem));

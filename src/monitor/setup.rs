@@ -1,10 +1,14 @@
-//! What must be right before a monitor starts: users resolved.
+//! What must be right before a monitor starts: users resolved, projects
+//! found, Slack ready.
 
 use std::collections::{HashMap, HashSet};
 
+use super::deliver::is_channel_id;
 use super::error::MonitorError;
+use super::projects::Projects;
 use crate::clearml::Client;
-use crate::domain::UserFilter;
+use crate::domain::{ProjectFilter, Rule, UserFilter};
+use crate::slack;
 
 /// Turns user names into IDs by the server's list. A name that the server does not know is kept as it stands, taken for
 /// an ID, and returned for a warning.
@@ -33,4 +37,24 @@ pub async fn resolve_users(clearml: &Client, users: UserFilter) -> Result<(UserF
     }
     unknown.sort_unstable();
     Ok((build(resolved), unknown))
+}
+
+/// Refuses a rule whose project pattern matches nothing: a typo must become neither silence nor everybody's tasks.
+pub async fn require_projects(rule: &Rule, clearml: &Client) -> Result<(), MonitorError> {
+    match &rule.projects {
+        ProjectFilter::All => Ok(()),
+        ProjectFilter::Matching { pattern, .. } => Projects::new(pattern.clone()).require_match(clearml).await,
+    }
+}
+
+/// Tests the token, and finds the channel where it is given by name. Posts nothing and joins nothing.
+pub async fn check_slack(slack: &slack::Client, channel: &str) -> Result<(), MonitorError> {
+    slack.auth_test().await?;
+    if is_channel_id(channel) {
+        return Ok(());
+    }
+    match slack.find_channel(channel).await? {
+        Some(_) => Ok(()),
+        None => Err(MonitorError::NoChannel { channel: channel.to_owned() }),
+    }
 }

@@ -1,6 +1,6 @@
 //! Where the database is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::defaults::DATABASE_BELOW_STATE;
 use super::environment::{Environment, expand_home};
@@ -15,6 +15,16 @@ pub struct DatabaseSettings {
     pub path: PathBuf,
     /// Where that came from.
     pub origins: Vec<Origin>,
+}
+
+impl DatabaseSettings {
+    /// The directory that is this program's own to make: that of a path which nobody named. A named path's directory is
+    /// not: a missing one is more likely a typo or a disk that is not mounted.
+    pub fn own_directory(&self) -> Option<&Path> {
+        let source = &self.origins.first()?.source;
+        let is_ours = matches!(source, Source::Default) || *source == Source::Variable("XDG_STATE_HOME".to_owned());
+        self.path.parent().filter(|_| is_ours)
+    }
 }
 
 /// Settles where the database is: flag, environment, `$XDG_STATE_HOME`, home. Fails where none of these says.
@@ -47,16 +57,15 @@ fn locate(flags: &DatabaseFlags, environment: &dyn Environment) -> Result<(PathB
     if let Some(state) = variable("XDG_STATE_HOME").filter(|path| path.is_absolute()) {
         return Ok((state.join(DATABASE_BELOW_STATE), Source::Variable("XDG_STATE_HOME".to_owned())));
     }
-    let home = environment
-        .home_directory()
-        .ok_or(SettingsError::Missing { what: "the database (and a home directory to put it in)", remedy: REMEDY })?;
+    let home = environment.home_directory().ok_or(SettingsError::Missing {
+        what: "the place of the database (there is no home directory)",
+        remedy: REMEDY,
+    })?;
     Ok((home.join(".local/state").join(DATABASE_BELOW_STATE), Source::Default))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::settings::environment::MapEnvironment;
 

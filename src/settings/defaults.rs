@@ -13,6 +13,10 @@ pub const SERVICE_QUEUE: &str = "services";
 pub const SLACK_RATE: f64 = 1.0;
 /// What `--slack-rate` may be; 0 leaves the pacing to Slack.
 pub const SLACK_RATE_RANGE: RangeInclusive<f64> = 0.0..=1000.0;
+/// What `--digest-above` may be; 0 is never.
+pub const DIGEST_RANGE: RangeInclusive<u32> = 0..=1_000_000;
+/// What `--min-num-iterations` may be.
+pub const ITERATIONS_RANGE: RangeInclusive<i64> = 0..=1_000_000_000_000;
 /// Slack's own address.
 pub const SLACK_API_URL: &str = "https://slack.com/api/";
 /// The hosted ClearML's API server.

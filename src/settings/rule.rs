@@ -49,7 +49,7 @@ pub fn resolve_rule(flags: &RuleFlags) -> Result<RuleSettings, SettingsError> {
         Some(text) => Found::flag("--min-num-iterations", text),
         None => Found::default(&default_iterations),
     };
-    let min_iterations = number(&iterations, &(0..=i64::MAX), "")?;
+    let min_iterations = number(&iterations, &defaults::ITERATIONS_RANGE, "whole number")?;
     let message_prefix = text("message_prefix", "--message-prefix", flags.message_prefix.as_ref(), &mut origins);
     let project = text("project", "--project", flags.project.as_ref(), &mut origins);
     origins.push(Origin::new("min_num_iterations", min_iterations, iterations.source));
@@ -78,14 +78,18 @@ fn flag_or_default(flag: &'static str, given: bool) -> Source {
 
 fn text(setting: &'static str, flag: &'static str, given: Option<&String>, origins: &mut Vec<Origin>) -> String {
     let text = given.cloned().unwrap_or_default();
-    origins.push(Origin::new(setting, &text, flag_or_default(flag, given.is_some())));
+    let shown = if text.is_empty() { "(none)" } else { &text };
+    origins.push(Origin::new(setting, shown, flag_or_default(flag, given.is_some())));
     text
 }
 
 fn users(flags: &RuleFlags, origins: &mut Vec<Origin>) -> Result<UserFilter, SettingsError> {
     let (include, exclude) = (Source::Flag("--include-users"), Source::Flag("--exclude-users"));
     match (flags.include_users.as_slice(), flags.exclude_users.as_slice()) {
-        ([], []) => Ok(UserFilter::Everyone),
+        ([], []) => {
+            origins.push(Origin::new("include_users", "everyone", Source::Default));
+            Ok(UserFilter::Everyone)
+        }
         (only, []) => {
             origins.push(Origin::new("include_users", only.join(", "), include.clone()));
             user_names(&include, only).map(UserFilter::Only)

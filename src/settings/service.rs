@@ -38,7 +38,7 @@ pub struct ServiceSettings {
 pub fn resolve_service(flags: &ServiceFlags) -> Result<ServiceSettings, SettingsError> {
     let default_refresh = defaults::REFRESH_SECONDS.to_string();
     let refresh = found("--refresh-rate", flags.refresh_rate.as_ref(), &default_refresh);
-    let seconds = number(&refresh, &defaults::REFRESH_RANGE, " seconds")?;
+    let seconds = number(&refresh, &defaults::REFRESH_RANGE, "number of seconds")?;
     let queue = found("--service-queue", flags.service_queue.as_ref(), defaults::SERVICE_QUEUE);
     let queue_name = queue_name(&queue)?;
     let settings = ServiceSettings {
@@ -110,7 +110,8 @@ fn redact(pattern: &str) -> Result<Regex, SettingsError> {
     let regex = Regex::new(pattern).map_err(|error| {
         // The last line says what is wrong; those before it draw the pattern.
         let told = error.to_string();
-        refuse(&format!("is no regular expression ({})", told.lines().last().unwrap_or_default().trim()))
+        let reason = told.lines().last().unwrap_or_default().trim();
+        refuse(&format!("is no regular expression ({})", reason.trim_start_matches("error: ")))
     })?;
     if regex.is_match("") {
         return Err(refuse("matches even where there is nothing"));
@@ -166,7 +167,7 @@ mod tests {
         for text in ["0", "-1", "-0.0", "NaN", "inf", "1e9", "0.09", "", "10s"] {
             let told = refused(&ServiceFlags { refresh_rate: Some(text.to_owned()), ..flags() });
             assert!(told.starts_with(&format!("--refresh-rate is `{text}`")), "{told}");
-            assert!(told.contains("from 0.1 to 86400 seconds"), "{told}");
+            assert!(told.contains("write a number of seconds from 0.1 to 86400"), "{told}");
         }
     }
 

@@ -45,8 +45,8 @@ pub fn resolve_slack(flags: &SlackFlags, environment: &dyn Environment) -> Resul
         channel,
         token,
         base_url,
-        rate: number(&rate, &defaults::SLACK_RATE_RANGE, " messages a second")?,
-        digest_above: number(&digest, &(0..=u32::MAX), "")?,
+        rate: number(&rate, &defaults::SLACK_RATE_RANGE, "number of messages a second")?,
+        digest_above: number(&digest, &defaults::DIGEST_RANGE, "whole number")?,
         on_unknown: flags.on_unknown.unwrap_or_default(),
         origins,
     };
@@ -70,6 +70,10 @@ fn channel(flags: &SlackFlags, origins: &mut Vec<Origin>) -> Result<String, Sett
     let source = Source::Flag("--channel");
     let given = flags.channel.as_deref().ok_or(SettingsError::Missing { what: "the Slack channel", remedy: REMEDY })?;
     let channel = given.trim();
+    if ["xoxb-", "xoxp-", "xapp-"].iter().any(|prefix| channel.starts_with(prefix)) {
+        let problem = "is a Slack token";
+        return Err(SettingsError::InvalidSecret { place: source, problem, remedy: REMEDY });
+    }
     let problem = match channel.strip_prefix('#').unwrap_or(channel) {
         "" => "names no channel",
         name if name.contains(|character: char| character.is_whitespace() || character.is_control()) => {
@@ -187,6 +191,15 @@ mod tests {
             let told = refused(&SlackFlags { channel: Some(channel.to_owned()), ..SlackFlags::default() });
             assert!(told.starts_with("--channel is `"), "{told}");
         }
+    }
+
+    #[test]
+    fn a_token_given_as_the_channel_is_not_repeated() {
+        let told = refused(&SlackFlags { channel: Some("xoxb-SECRET".to_owned()), ..SlackFlags::default() });
+        assert!(
+            told.starts_with("--channel holds a value that is a Slack token") && !told.contains("SECRET"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -28,16 +28,17 @@ pub fn parse_verbosity(text: &str) -> Result<u8, String> {
     }
 }
 
-/// A number inside `allowed`, both ends included; not a number and the infinities never are.
-pub(super) fn number<T>(found: &Found, allowed: &RangeInclusive<T>, unit: &str) -> Result<T, SettingsError>
+/// A number inside `allowed`, both ends included; not a number and the infinities never are. `kind` says of what:
+/// `whole number`, `number of seconds`.
+pub(super) fn number<T>(found: &Found, allowed: &RangeInclusive<T>, kind: &str) -> Result<T, SettingsError>
 where
     T: FromStr + PartialOrd + Display,
 {
     let (least, most) = (allowed.start(), allowed.end());
-    let remedy = || format!("write a number from {least} to {most}{unit}");
+    let remedy = || format!("write a {kind} from {least} to {most}");
     let number = found.text.trim().parse::<T>();
     let number =
-        number.map_err(|_| SettingsError::invalid(&found.source, &found.text, "is no such number", remedy()))?;
+        number.map_err(|_| SettingsError::invalid(&found.source, &found.text, format!("is no {kind}"), remedy()))?;
     if !allowed.contains(&number) {
         return Err(SettingsError::invalid(&found.source, &found.text, "is out of range", remedy()));
     }
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn numbers_outside_their_range_and_what_is_no_number_are_refused() {
-        let refused = |text: &str| number(&Found::flag("--refresh-rate", text), &(0.1..=86_400.0), " seconds").is_err();
+        let refused = |text: &str| number(&Found::flag("--refresh-rate", text), &(0.1..=86_400.0), "number").is_err();
         for text in ["0", "-1", "nan", "NaN", "inf", "-inf", "1e9", "86400.1", "", "ten", "10s"] {
             assert!(refused(text), "{text}");
         }

@@ -14,20 +14,20 @@ pub struct HistoryFilter {
     pub since: Option<Stamp>,
     /// Outcomes stamped before this.
     pub until: Option<Stamp>,
-    /// Part of the project's name, case ignored, or its ID.
-    pub project: Option<String>,
-    /// The start of a task's ID, or part of its name, case ignored.
-    pub task: Option<String>,
-    /// Part of the user's name, case ignored, or their ID.
-    pub user: Option<String>,
+    /// Parts of the project's name, case ignored, or its ID.
+    pub projects: Vec<String>,
+    /// Starts of a task's ID, or parts of its name, case ignored.
+    pub tasks: Vec<String>,
+    /// Parts of the user's name, case ignored, or their ID.
+    pub users: Vec<String>,
     /// Outcomes.
     pub statuses: Vec<Outcome>,
     /// States.
     pub states: Vec<AlertState>,
-    /// A rule's name.
-    pub rule: Option<String>,
-    /// A channel, with or without `#`.
-    pub channel: Option<String>,
+    /// Rules' names.
+    pub rules: Vec<String>,
+    /// Channels, with or without `#`.
+    pub channels: Vec<String>,
     /// At most so many rows.
     pub limit: usize,
 }
@@ -73,17 +73,14 @@ pub(super) fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Val
     let mut conditions = Conditions::default();
     conditions.add("a.status_changed >= ?", filter.since.map(|since| since.as_millis().into()));
     conditions.add("a.status_changed < ?", filter.until.map(|until| until.as_millis().into()));
-    conditions.add_twice("(instr(lower(a.project), lower(?)) > 0 OR a.project_id = ?)", filter.project.as_deref());
-    conditions.add_twice(
-        "(instr(a.task_id, lower(?)) = 1 OR instr(lower(a.task_name), lower(?)) > 0)",
-        filter.task.as_deref(),
-    );
-    conditions.add_twice("(instr(lower(a.user), lower(?)) > 0 OR a.user_id = ?)", filter.user.as_deref());
+    conditions.add_each("(instr(lower(a.project), lower(?)) > 0 OR a.project_id = ?)", &filter.projects);
+    conditions.add_each("(instr(a.task_id, lower(?)) = 1 OR instr(lower(a.task_name), lower(?)) > 0)", &filter.tasks);
+    conditions.add_each("(instr(lower(a.user), lower(?)) > 0 OR a.user_id = ?)", &filter.users);
     conditions.add_any_of("a.outcome", filter.statuses.iter().map(|status| status.as_str()));
     conditions.add_any_of("a.state", filter.states.iter().map(|state| state.as_str()));
-    conditions.add("a.rule = ?", filter.rule.clone().map(Into::into));
-    let channel = filter.channel.as_ref().map(|channel| channel.trim_start_matches('#').to_owned().into());
-    conditions.add("ltrim(a.channel, '#') = ?", channel);
+    conditions.add_any_of("a.rule", filter.rules.iter().map(String::as_str));
+    conditions
+        .add_any_of("ltrim(a.channel, '#')", filter.channels.iter().map(|channel| channel.trim_start_matches('#')));
     let order = match order {
         Order::Newest => "a.status_changed DESC, a.id DESC",
         Order::RecordedAfter(id) => {
@@ -114,14 +111,17 @@ impl Conditions {
         }
     }
 
-    fn add_twice(&mut self, clause: &'static str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.add(clause, Some(value.to_owned().into()));
-            self.values.push(value.to_owned().into());
+    /// Any of `values` may match a clause in which each stands twice.
+    fn add_each(&mut self, clause: &'static str, values: &[String]) {
+        if values.is_empty() {
+            return;
         }
+        self.clauses.push(format!("({})", vec![clause; values.len()].join(" OR ")));
+        let twice = values.iter().flat_map(|value| [value, value]);
+        self.values.extend(twice.map(|value| value.clone().into()));
     }
 
-    fn add_any_of(&mut self, column: &'static str, words: impl Iterator<Item = &'static str>) {
+    fn add_any_of<'a>(&mut self, column: &'static str, words: impl Iterator<Item = &'a str>) {
         let words: Vec<Value> = words.map(|word| word.to_owned().into()).collect();
         if !words.is_empty() {
             let marks = vec!["?"; words.len()].join(", ");

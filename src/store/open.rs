@@ -40,7 +40,7 @@ impl Store {
 
     /// [`Store::open`] with other limits than the standard ones.
     pub fn open_with(path: &Path, access: Access, instance: &str, limits: Limits) -> Result<Self, StoreError> {
-        let site = Site { path: file::resolve(path)?, limits };
+        let site = Site { path: file::resolve(path).map_err(|error| to_a_guest(error, path, access))?, limits };
         let found = file::inspect(&site.path)?;
         let lock = match access {
             Access::Own { wait } => Some(own(&site, wait, instance)?),
@@ -69,6 +69,14 @@ impl Store {
             schema::migrate(site, &mut connection, MIGRATIONS)?;
         }
         Ok(())
+    }
+}
+
+/// Whoever does not make the file need not be told to make its directory.
+fn to_a_guest(error: StoreError, path: &Path, access: Access) -> StoreError {
+    match (error, access) {
+        (StoreError::NoDirectory { .. }, Access::Write | Access::Read) => StoreError::Missing { path: path.to_owned() },
+        (error, _) => error,
     }
 }
 

@@ -24,7 +24,8 @@ impl Store {
             let sql = format!("UPDATE deliveries SET due_at = ?1 WHERE {OPEN} AND due_at > ?1");
             tx.execute(&sql, [latest_retry.as_millis()])?;
             tx.execute("UPDATE pauses SET until_at = min(until_at, ?1)", [latest_pause.as_millis()])?;
-            tx.execute("UPDATE channels SET retry_at = min(retry_at, ?1)", [latest_retry.as_millis()])?;
+            // A restart often is how a person has acted: parked channels are tried at once.
+            tx.execute("UPDATE channels SET retry_at = 0 WHERE parked_at IS NOT NULL", [])?;
             let reason = "the program ended before Slack's answer was recorded";
             let sql = "UPDATE alerts SET state = 'unknown', reason = ?1 WHERE state = 'sending'";
             tx.execute(sql, [reason])?;

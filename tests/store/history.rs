@@ -35,29 +35,35 @@ fn filled() -> (Place, Store) {
 #[test]
 fn each_filter_finds_its_own() {
     let (_place, store) = filled();
-    let some = |text: &str| Some(text.to_owned());
+    let some = |text: &str| vec![text.to_owned()];
     let cases = [
         (everything(), vec![2, 1, 5, 4, 3]),
         (HistoryFilter { since: Some(at(2_000)), ..everything() }, vec![2, 1, 5]),
         (HistoryFilter { until: Some(at(2_000)), ..everything() }, vec![4, 3]),
         (HistoryFilter { since: Some(at(2_000)), until: Some(at(3_000)), ..everything() }, vec![5]),
-        (HistoryFilter { project: some("bert"), ..everything() }, vec![4, 3]),
-        (HistoryFilter { project: some("p2"), ..everything() }, vec![4, 3]),
-        (HistoryFilter { task: some("ab"), ..everything() }, vec![2, 1, 4, 3]),
-        (HistoryFilter { task: some("ABC1"), ..everything() }, vec![2, 1]),
-        (HistoryFilter { task: some("train x"), ..everything() }, vec![5]),
-        (HistoryFilter { user: some("grace"), ..everything() }, vec![5]),
-        (HistoryFilter { user: some("u1"), ..everything() }, vec![2, 1, 4, 3]),
+        (HistoryFilter { projects: some("bert"), ..everything() }, vec![4, 3]),
+        (HistoryFilter { projects: some("p2"), ..everything() }, vec![4, 3]),
+        (HistoryFilter { tasks: some("ab"), ..everything() }, vec![2, 1, 4, 3]),
+        (HistoryFilter { tasks: some("ABC1"), ..everything() }, vec![2, 1]),
+        (HistoryFilter { tasks: some("train x"), ..everything() }, vec![5]),
+        (HistoryFilter { users: some("grace"), ..everything() }, vec![5]),
+        (HistoryFilter { users: some("u1"), ..everything() }, vec![2, 1, 4, 3]),
         (HistoryFilter { statuses: vec![Outcome::Stopped, Outcome::Completed], ..everything() }, vec![5, 4, 3]),
         (HistoryFilter { states: vec![AlertState::Suppressed], ..everything() }, vec![4]),
         (HistoryFilter { states: vec![AlertState::Pending, AlertState::Sent], ..everything() }, vec![2, 1, 5, 3]),
-        (HistoryFilter { rule: some("quiet"), ..everything() }, vec![2, 4]),
-        (HistoryFilter { channel: some("ml-alerts"), ..everything() }, vec![1, 5, 3]),
-        (HistoryFilter { channel: some("#ml-alerts"), ..everything() }, vec![1, 5, 3]),
-        (HistoryFilter { channel: some("C024BE91L"), ..everything() }, vec![2, 4]),
+        (HistoryFilter { rules: some("quiet"), ..everything() }, vec![2, 4]),
+        (HistoryFilter { channels: some("ml-alerts"), ..everything() }, vec![1, 5, 3]),
+        (HistoryFilter { channels: some("#ml-alerts"), ..everything() }, vec![1, 5, 3]),
+        (HistoryFilter { channels: some("C024BE91L"), ..everything() }, vec![2, 4]),
         (HistoryFilter { limit: 2, ..everything() }, vec![2, 1]),
-        (HistoryFilter { rule: some("quiet"), statuses: vec![Outcome::Failed], limit: 1, ..everything() }, vec![2]),
-        (HistoryFilter { rule: some("nobody's"), ..everything() }, vec![]),
+        (HistoryFilter { rules: some("quiet"), statuses: vec![Outcome::Failed], limit: 1, ..everything() }, vec![2]),
+        (HistoryFilter { rules: some("nobody's"), ..everything() }, vec![]),
+        (HistoryFilter { tasks: vec!["fff".to_owned(), "1000".to_owned()], ..everything() }, vec![5, 4, 3]),
+        (HistoryFilter { projects: vec!["BERT".to_owned(), "p1".to_owned()], ..everything() }, vec![2, 1, 5, 4, 3]),
+        (
+            HistoryFilter { rules: vec!["quiet".to_owned(), "default".to_owned()], limit: 3, ..everything() },
+            vec![2, 1, 5],
+        ),
     ];
     for (filter, expected) in cases {
         assert_eq!(ids(&store, &filter), expected, "{filter:?}");
@@ -75,13 +81,13 @@ fn wildcards_and_quotes_are_plain_letters() {
         ("a%1", vec![]),
         ("' OR 1=1 --", vec![]),
     ] {
-        let by_task = HistoryFilter { task: Some(text.to_owned()), ..everything() };
+        let by_task = HistoryFilter { tasks: vec![text.to_owned()], ..everything() };
         assert_eq!(ids(&store, &by_task), expected, "{text}");
         for filter in [
-            HistoryFilter { project: Some(text.to_owned()), ..everything() },
-            HistoryFilter { user: Some(text.to_owned()), ..everything() },
-            HistoryFilter { rule: Some(text.to_owned()), ..everything() },
-            HistoryFilter { channel: Some(text.to_owned()), ..everything() },
+            HistoryFilter { projects: vec![text.to_owned()], ..everything() },
+            HistoryFilter { users: vec![text.to_owned()], ..everything() },
+            HistoryFilter { rules: vec![text.to_owned()], ..everything() },
+            HistoryFilter { channels: vec![text.to_owned()], ..everything() },
         ] {
             assert_eq!(ids(&store, &filter), Vec::<i64>::new(), "{filter:?}");
         }

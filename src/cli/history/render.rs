@@ -2,32 +2,40 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Cell, ContentArrangement, Row, Table, presets};
+use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Row, Table, presets};
 
+use crate::cli::arguments::Format;
 use crate::domain::message::words;
 use crate::domain::{AlertRecord, Stamp, text};
 
-/// How results are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// A table that fits the terminal.
-    Table,
-    /// One JSON array.
-    Json,
-    /// One JSON object a line.
-    Jsonl,
-    /// Comma-separated values, the names as header.
-    Csv,
-}
-
 /// The names of the columns, in the order of the contract.
-pub const COLUMNS: [&str; 17] = [
-    "id", "rule", "task_id", "task_name", "project", "user", "status", "status_changed", "state", "reason", "created_at",
-    "sent_at", "attempts", "channel", "message_ts", "digest", "url",
+const COLUMNS: [&str; 17] = [
+    "id",
+    "rule",
+    "task_id",
+    "task_name",
+    "project",
+    "user",
+    "status",
+    "status_changed",
+    "state",
+    "reason",
+    "created_at",
+    "sent_at",
+    "attempts",
+    "channel",
+    "message_ts",
+    "digest",
+    "url",
 ];
 
 /// Writes alerts. `width` is the terminal's; `None`: whole values, whatever their length.
-pub fn render(out: &mut dyn Write, alerts: &[AlertRecord], format: Format, width: Option<u16>) -> io::Result<()> {
+pub(super) fn render(
+    out: &mut dyn Write,
+    alerts: &[AlertRecord],
+    format: Format,
+    width: Option<u16>,
+) -> io::Result<()> {
     match format {
         Format::Table => writeln!(out, "{}", table(alerts, width)),
         Format::Json => {
@@ -35,19 +43,44 @@ pub fn render(out: &mut dyn Write, alerts: &[AlertRecord], format: Format, width
             writeln!(out)
         }
         Format::Jsonl => alerts.iter().try_for_each(|alert| json_line(out, alert)),
-        Format::Csv => csv(out, alerts),
+        Format::Csv => csv_rows(out, alerts, true),
     }
 }
 
-/// One alert as a line of JSON.
-pub fn json_line(out: &mut dyn Write, alert: &AlertRecord) -> io::Result<()> {
+/// Writes alerts one after the other, as `--follow` tells them: an array that never ends is no use to anybody, so JSON is
+/// one object a line here too.
+pub(super) fn append(out: &mut dyn Write, alerts: &[AlertRecord], format: Format, header: bool) -> io::Result<()> {
+    match format {
+        Format::Table => {
+            for alert in alerts {
+                let cells =
+                    [minute(alert.status_changed), words::outcome(alert.status).to_owned(), alert.state.to_string()];
+                let project = alert.project.as_deref().unwrap_or("-");
+                writeln!(
+                    out,
+                    "{}  {}  {}",
+                    cells.join("  "),
+                    text::single_line(&alert.task_name),
+                    text::single_line(project)
+                )?;
+            }
+            Ok(())
+        }
+        Format::Json | Format::Jsonl => alerts.iter().try_for_each(|alert| json_line(out, alert)),
+        Format::Csv => csv_rows(out, alerts, header),
+    }
+}
+
+fn json_line(out: &mut dyn Write, alert: &AlertRecord) -> io::Result<()> {
     serde_json::to_writer(&mut *out, alert)?;
     writeln!(out)
 }
 
-fn csv(out: &mut dyn Write, alerts: &[AlertRecord]) -> io::Result<()> {
+fn csv_rows(out: &mut dyn Write, alerts: &[AlertRecord], header: bool) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-    writer.write_record(COLUMNS).map_err(io::Error::other)?;
+    if header {
+        writer.write_record(COLUMNS).map_err(into_io)?;
+    }
     for alert in alerts {
         writer.serialize(alert).map_err(into_io)?;
     }
@@ -63,7 +96,7 @@ fn into_io(error: csv::Error) -> io::Error {
 
 fn table(alerts: &[AlertRecord], width: Option<u16>) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_truncation_indicator("…");
+    table.load_style(presets::NOTHING).set_truncation_indicator("…");
     match width {
         Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
@@ -77,8 +110,12 @@ fn table(alerts: &[AlertRecord], width: Option<u16>) -> Table {
         }
         table.add_row(row);
     }
-    for column in table.column_iter_mut() {
+    for (position, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
+        // Times and words of ours stay whole; names give way.
+        if position < 3 {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     table
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{
-    FALLBACK_CHARACTERS, HEADER_CHARACTERS, Parts, Place, SECTION_CHARACTERS, context, header, key, linked, mrkdwn, payload,
-    safe, section, words,
+    FALLBACK_CHARACTERS, HEADER_CHARACTERS, Parts, Place, SECTION_CHARACTERS, context, header, key, linked, mrkdwn,
+    payload, safe, section, words,
 };
 use crate::domain::console::ConsoleTail;
 use crate::domain::{PendingAlert, Task, text};
@@ -80,7 +80,11 @@ fn fallback(alert: &PendingAlert) -> String {
 
 /// What ended the task, in the words that tell most: the SDK puts the exception into the reason.
 pub fn first_reason(task: &Task) -> Option<&str> {
-    [&task.status_reason, &task.status_message].into_iter().flatten().map(|text| first_line(text)).find(|line| !line.is_empty())
+    [&task.status_reason, &task.status_message]
+        .into_iter()
+        .flatten()
+        .map(|text| first_line(text))
+        .find(|line| !line.is_empty())
 }
 
 fn first_line(text: &str) -> &str {

@@ -38,7 +38,8 @@ pub fn compose_start(notice: &StartNotice<'_>) -> (String, String) {
         safe(notice.server, 150),
         safe(notice.watches, 500)
     );
-    let resume = notice.resume.map_or_else(|| "from now on".to_owned(), |stamp| format!("since {}", words::slack_date(stamp)));
+    let resume =
+        notice.resume.map_or_else(|| "from now on".to_owned(), |stamp| format!("since {}", words::slack_date(stamp)));
     let every = notice.refresh.as_secs_f64();
     let details = format!(
         "clearml-alerts {} · {} · every {every} s · {resume}",

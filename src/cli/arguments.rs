@@ -1,0 +1,336 @@
+//! The command line: what can be typed, and how it is explained. What the values mean is decided by `settings` and by
+//! the commands; nothing here does anything.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::domain::Outcome;
+use crate::settings::time::{parse_duration, parse_since};
+use crate::settings::{AllFlags, DatabaseFlags, Since, argv, defaults};
+
+/// The states of an alert, by the words of `history --state`.
+pub const STATES: [&str; 7] = ["pending", "sending", "unknown", "held", "sent", "dead", "suppressed"];
+
+const AFTER_HELP: &str = "\
+Examples:
+  clearml-alerts demo
+  clearml-alerts check --channel '#ml-alerts'
+  clearml-alerts once --channel '#ml-alerts' --dry-run
+  clearml-alerts run --local --channel '#ml-alerts' --project vision
+  clearml-alerts history --since 24h
+
+ClearML is found as its SDK finds it: CLEARML_API_HOST, CLEARML_API_ACCESS_KEY,
+CLEARML_API_SECRET_KEY, or ~/clearml.conf. The Slack token is SLACK_API_TOKEN.
+
+Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 ClearML
+unreachable or refusing, 4 alerts left undelivered, 5 another instance owns the
+database, 6 database unusable.";
+
+const RUN_EXAMPLES: &str = "\
+Flags may be spelled with - or _, and switches may have a value: --local,
+--local True, --local=false.
+
+Examples:
+  clearml-alerts run --local --channel '#ml-alerts'
+  clearml-alerts run --local --channel C0123456789 \\
+      --include-completed-experiments --include-aborted-experiments
+  clearml-alerts run --local --channel '#ml-alerts' --since 24h \\
+      --message-prefix 'Hey <!here>,' --exclude-users alice bob";
+
+const ONCE_EXAMPLES: &str = "\
+Takes the flags of `run`; those that only a service needs have no effect.
+
+Examples:
+  clearml-alerts once --channel '#ml-alerts' --dry-run --since 24h
+  */5 * * * *  clearml-alerts once --channel '#ml-alerts' --wait-lock 1m";
+
+const HISTORY_EXAMPLES: &str = "\
+Several values of one filter mean any of them; several filters mean all.
+
+Examples:
+  clearml-alerts history --since '2 hours ago' --status failed
+  clearml-alerts history --state dead --state held --format json
+  clearml-alerts history --since yesterday --until today --format csv";
+
+const DEAD_EXAMPLES: &str = "\
+Examples:
+  clearml-alerts dead list
+  clearml-alerts dead retry --all
+  clearml-alerts dead drop 17 --reason 'channel was deleted'";
+
+/// Watches ClearML tasks and posts an alert to Slack for each one that fails
+#[derive(Parser, Debug, Clone)]
+#[command(name = "clearml-alerts", version, max_term_width = 100, args_override_self = true)]
+#[command(after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true)]
+pub struct Arguments {
+    /// How the log on stderr is written
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug, Clone)]
+pub enum Command {
+    /// Watch and alert until told to stop
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Box<RunArguments>),
+    /// Poll once, deliver what is due, and exit: for cron and systemd timers
+    #[command(after_help = ONCE_EXAMPLES)]
+    Once(Box<OnceArguments>),
+    /// Show past alerts: what was sent, what was not, and why
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(Box<HistoryArguments>),
+    /// Check settings, ClearML, Slack and the database, one line each
+    Check(Box<CheckArguments>),
+    /// List, show, retry or drop alerts that could not be delivered
+    #[command(after_help = DEAD_EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+    Dead {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: DeadCommand,
+    },
+    /// Copy the database to a file, also while the service runs
+    Backup(BackupArguments),
+    /// Put a copy made by `backup` back in the database's place
+    Restore(BackupArguments),
+    /// Show the whole pipeline on simulated servers; needs no accounts
+    #[cfg(feature = "sandbox")]
+    Demo(DemoArguments),
+    /// Serve a simulated ClearML and a simulated Slack, to try any client on
+    #[cfg(feature = "sandbox")]
+    Sandbox(SandboxArguments),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// `run`.
+#[derive(Args, Debug, Clone, Default)]
+pub struct RunArguments {
+    /// Every setting.
+    #[command(flatten)]
+    pub flags: AllFlags,
+}
+
+/// `once`.
+#[derive(Args, Debug, Clone)]
+pub struct OnceArguments {
+    /// Every setting.
+    #[command(flatten)]
+    pub flags: AllFlags,
+    /// Print what would be sent, and why the rest would not; post and write nothing
+    #[arg(
+        long,
+        num_args = 0..=1, default_missing_value = "true", default_value = "false", value_name = "true|false",
+        value_parser = crate::settings::parse_switch, hide_default_value = true, help_heading = "Once",
+        action = clap::ArgAction::Set
+    )]
+    pub dry_run: bool,
+    /// Go on delivering for so long
+    #[arg(
+        long, value_name = "DURATION", value_parser = parse_duration, default_value = defaults::DELIVER_TIMEOUT,
+        help_heading = "Once"
+    )]
+    pub deliver_timeout: Duration,
+}
+
+/// `check`.
+#[derive(Args, Debug, Clone, Default)]
+pub struct CheckArguments {
+    /// Every setting.
+    #[command(flatten)]
+    pub flags: AllFlags,
+    /// Also read every page of the database
+    #[arg(long, help_heading = "Check")]
+    pub deep: bool,
+}
+
+/// `history`.
+#[derive(Args, Debug, Clone)]
+pub struct HistoryArguments {
+    /// Since then: 24h, "2 hours ago", today, yesterday, 2026-11-22, a time (UTC)
+    #[arg(long, value_name = "WHEN", value_parser = parse_since, help_heading = "Which alerts")]
+    pub since: Option<Since>,
+    /// Until then, written alike
+    #[arg(long, value_name = "WHEN", value_parser = parse_since, help_heading = "Which alerts", conflicts_with = "follow")]
+    pub until: Option<Since>,
+    /// Of projects with this in their name
+    #[arg(long, value_name = "TEXT", help_heading = "Which alerts")]
+    pub project: Vec<String>,
+    /// Of tasks with this ID, or with this in their name
+    #[arg(long, value_name = "TEXT", help_heading = "Which alerts")]
+    pub task: Vec<String>,
+    /// Of this user
+    #[arg(long, value_name = "USER", help_heading = "Which alerts")]
+    pub user: Vec<String>,
+    /// With this outcome: failed, completed, stopped
+    #[arg(long, value_name = "STATUS", value_parser = outcome, help_heading = "Which alerts")]
+    pub status: Vec<Outcome>,
+    /// In this state
+    #[arg(long, value_name = "STATE", value_parser = PossibleValuesParser::new(STATES), help_heading = "Which alerts")]
+    pub state: Vec<String>,
+    /// Of this rule
+    #[arg(long, value_name = "RULE", help_heading = "Which alerts")]
+    pub rule: Vec<String>,
+    /// For this channel
+    #[arg(long, value_name = "CHANNEL", help_heading = "Which alerts")]
+    pub channel: Vec<String>,
+    /// At most so many, the newest
+    #[arg(
+        long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = "Which alerts"
+    )]
+    pub limit: u32,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+    /// Go on printing new ones as they come
+    #[arg(long)]
+    pub follow: bool,
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseFlags,
+}
+
+/// `dead`.
+#[derive(Subcommand, Debug, Clone)]
+pub enum DeadCommand {
+    /// List alerts that could not be delivered
+    List {
+        /// How to print them
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        format: Format,
+        /// Which database.
+        #[command(flatten)]
+        database: DatabaseFlags,
+    },
+    /// Show one of them: what was to be sent, and what Slack said
+    Show {
+        /// The alert's ID, as `dead list` shows it
+        #[arg(value_name = "ID")]
+        id: i64,
+        /// Which database.
+        #[command(flatten)]
+        database: DatabaseFlags,
+    },
+    /// Put them back in the queue
+    Retry {
+        /// Which.
+        #[command(flatten)]
+        which: WhichDead,
+        /// Which database.
+        #[command(flatten)]
+        database: DatabaseFlags,
+    },
+    /// Give one of them up for good
+    Drop {
+        /// The alert's ID, as `dead list` shows it
+        #[arg(value_name = "ID")]
+        id: i64,
+        /// Why; it stays in the history
+        #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        reason: String,
+        /// Which database.
+        #[command(flatten)]
+        database: DatabaseFlags,
+    },
+}
+
+/// Which dead alerts: some, or all of them.
+#[derive(Args, Debug, Clone)]
+#[group(required = true, multiple = false)]
+pub struct WhichDead {
+    /// The alerts' IDs, as `dead list` shows them
+    #[arg(value_name = "ID")]
+    pub ids: Vec<i64>,
+    /// All of them
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `backup` and `restore`.
+#[derive(Args, Debug, Clone)]
+pub struct BackupArguments {
+    /// The copy's file
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseFlags,
+}
+
+/// `demo`.
+#[derive(Args, Debug, Clone, Default)]
+pub struct DemoArguments {}
+
+/// `sandbox`.
+#[derive(Args, Debug, Clone)]
+pub struct SandboxArguments {
+    /// The port of the simulated ClearML on 127.0.0.1; 0 takes any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 8008)]
+    pub clearml_port: u16,
+    /// The port of the simulated Slack on 127.0.0.1; 0 takes any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 8009)]
+    pub slack_port: u16,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// A table that fits the terminal
+    #[default]
+    Table,
+    /// One JSON array
+    Json,
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated, with a header
+    Csv,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For machines: one JSON object a line
+    Json,
+}
+
+impl Arguments {
+    /// Reads a command line, the program's name first. The error is clap's: it knows how to print itself, and whether it
+    /// is one at all (`--help` and `--version` are none).
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(argv::normalize(arguments))
+    }
+
+    /// How talkative the log is to be, before anything is resolved: 0, 1 or 2.
+    pub fn verbosity(&self) -> u8 {
+        match &self.command {
+            Command::Run(run) => run.flags.service.verbosity(),
+            Command::Once(once) => once.flags.service.verbosity(),
+            Command::Check(check) => check.flags.service.verbosity(),
+            _ => 0,
+        }
+    }
+}
+
+fn outcome(word: &str) -> Result<Outcome, String> {
+    Outcome::parse(&word.to_ascii_lowercase()).ok_or_else(|| "write failed, completed or stopped".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! `once --dry-run`: polls and decides on a throw-away copy of the database; writes and posts nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::exit::Exit;
+use super::start::Context;
+use super::{assemble, output};
+use crate::clearml;
+use crate::domain::Rule;
+use crate::domain::message::words;
+use crate::domain::text::single_line;
+use crate::monitor::{self, Depth, PollReport, Poller, PollerConfig};
+use crate::settings::{self, AllFlags, ClearmlSettings};
+use crate::store::{RecordedAlert, Store};
+
+/// The channel of the printed rule where none was given: a dry run posts nothing.
+const NO_CHANNEL: &str = "(no channel)";
+
+/// Runs the command.
+pub(super) async fn run(flags: &AllFlags, context: &Context) -> anyhow::Result<Exit> {
+    let environment = context.environment();
+    let service = settings::resolve_service(&flags.service)?;
+    let rule_settings = settings::resolve_rule(&flags.rule)?;
+    let database = settings::resolve_database(&flags.database, environment)?;
+    let clearml_settings = settings::resolve_clearml(environment)?;
+    let channel = flags.slack.channel.as_deref().unwrap_or(NO_CHANNEL);
+    let folder = tempfile::tempdir()?;
+    let store = throw_away_copy(&database.path, folder.path())?;
+    let clearml = assemble::clearml_client(&clearml_settings, &context.host)?;
+    clearml.login().await?;
+    let rule = assemble::default_rule(&rule_settings, channel, &clearml).await?;
+    monitor::require_projects(&rule, &clearml).await?;
+    let mut poller = poller(store, clearml, context, &clearml_settings, rule.clone(), service.since);
+    let report = poller.poll_once(Depth::Sweep).await?;
+    output::text(&describe(&report, &rule))?;
+    Ok(Exit::Done)
+}
+
+fn poller(
+    store: Store,
+    clearml: clearml::Client,
+    context: &Context,
+    settings: &ClearmlSettings,
+    rule: Rule,
+    since: Option<settings::Since>,
+) -> Poller {
+    let config = PollerConfig {
+        rules: vec![rule],
+        server: assemble::server_name(settings),
+        web: settings.web.as_ref().map(ToString::to_string),
+        since,
+        on_progress: super::progress::reporter(),
+    };
+    Poller::new(store, clearml, context.clock.clone(), config, Arc::default())
+}
+
+/// A database to play with: a copy of the one that is there, or a fresh one.
+fn throw_away_copy(path: &Path, folder: &Path) -> anyhow::Result<Store> {
+    let copy = folder.join("dry-run.db");
+    if path.exists() {
+        let target = copy.to_string_lossy().into_owned();
+        assemble::read_database(path)?.read_now(|connection| connection.execute("VACUUM INTO ?1", [target]))?;
+    }
+    assemble::own_database(&copy, std::time::Duration::ZERO)
+}
+
+fn describe(report: &PollReport, rule: &Rule) -> String {
+    let mut text =
+        format!("Dry run: nothing was written and nothing was posted. It watches {}.\n", assemble::in_words(rule));
+    if report.began && report.verdicts.is_empty() {
+        text.push_str("A first run would begin to watch now and alert nothing yet; --since 24h shows what it would have alerted.\n");
+    }
+    let alerts: Vec<&RecordedAlert> = report.alerts().collect();
+    text.push_str(&format!("\nWould be sent to {}: {}\n", rule.channel, words::number(alerts.len())));
+    text.extend(alerts.iter().map(|alert| line(alert)));
+    let kept: Vec<&RecordedAlert> = report.verdicts.iter().filter(|verdict| verdict.suppressed.is_some()).collect();
+    text.push_str(&format!("\nWould not be sent: {}\n", words::number(kept.len())));
+    text.extend(kept.iter().map(|alert| line(alert)));
+    for problem in &report.problems {
+        let task = problem.task_id.as_deref().unwrap_or("a task");
+        text.push_str(&format!("\nCould not be read: {} ({})\n", single_line(task), single_line(&problem.problem)));
+    }
+    text
+}
+
+fn line(alert: &RecordedAlert) -> String {
+    let why = alert.suppressed.as_ref().map_or_else(String::new, |why| format!(" - {}", single_line(&why.to_string())));
+    let (outcome, name) = (words::outcome(alert.outcome), single_line(&alert.task_name));
+    format!("  {} {outcome:<9} {name} ({}){why}\n", alert.status_changed, single_line(&alert.task_id))
+}

@@ -1,0 +1,157 @@
+//! Starting a monitor: everything that must be right before the first poll, checked before anything is written.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::Notify;
+
+use super::assemble::{self, Halves, Parts};
+use super::progress;
+use crate::clock::Clock;
+use crate::domain::Rule;
+use crate::domain::delivery::Waits;
+use crate::monitor::{self, Deliverer, MonitorError, Poller};
+use crate::settings::{Environment, Settings};
+use crate::slack;
+use crate::store::Store;
+
+/// While ClearML is away at the start of a monitor that has watched before, it is asked again this often.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+
+/// What a command is handed from outside: environment, clock, waits, the machine's name.
+pub(super) struct Context {
+    /// Environment variables, home directory, files.
+    pub environment: Box<dyn Environment + Send + Sync>,
+    /// The time.
+    pub clock: Clock,
+    /// How patiently messages are sent.
+    pub waits: Waits,
+    /// This machine's name.
+    pub host: String,
+}
+
+impl Context {
+    /// The environment as settings take it.
+    pub(super) fn environment(&self) -> &dyn Environment {
+        self.environment.as_ref()
+    }
+}
+
+/// A monitor that is ready to run.
+pub(super) struct Monitor {
+    /// Asks ClearML and records.
+    pub poller: Poller,
+    /// Sends what is due.
+    pub deliverer: Deliverer,
+    /// Wakes the deliverer.
+    pub news: Arc<Notify>,
+    /// The database.
+    pub store: Store,
+    /// The rule.
+    pub rule: Rule,
+    /// The ClearML API address.
+    pub server: String,
+}
+
+/// Makes a monitor ready: database, login, users, projects, channel. On a fresh database everything else is checked
+/// before the file is made; on one that is there already, the lock comes first, and a server or a Slack that is away is
+/// waited for.
+pub(super) async fn monitor(settings: &Settings, context: &Context) -> anyhow::Result<Monitor> {
+    for warning in &settings.clearml.warnings {
+        tracing::warn!("{warning}");
+    }
+    let path = &settings.database.path;
+    let existing = if path.exists() { Some(own(settings)?) } else { None };
+    let server = assemble::server_name(&settings.clearml);
+    let has_watched = match &existing {
+        Some(store) => store.claim(&server).await?.watermark.is_some(),
+        None => false,
+    };
+    let clearml = assemble::clearml_client(&settings.clearml, &context.host)?;
+    let slack = assemble::slack_client(&settings.slack)?;
+    let rule = loop {
+        match log_in(settings, &clearml).await {
+            Ok(rule) => break rule,
+            Err(error) if has_watched && error.is_transient() => {
+                tracing::error!(%error, "ClearML is away; starting as soon as it answers");
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let is_known_channel = match &existing {
+        Some(store) => {
+            monitor::is_channel_id(&rule.channel) || store.channel(&rule.channel).await?.channel_id.is_some()
+        }
+        None => false,
+    };
+    if !has_watched || !is_known_channel {
+        preflight(&slack, &rule.channel).await?;
+    }
+    let store = match existing {
+        Some(store) => store,
+        None => own(settings)?,
+    };
+    store.claim(&server).await?;
+    if has_watched && settings.service.since.is_some() {
+        tracing::info!("--since only tells a fresh database where to begin; this one goes on where it was");
+    }
+    let moved = store.retarget(&rule.name, &rule.channel).await?;
+    if moved > 0 {
+        tracing::info!(alerts = moved, channel = rule.channel, "alerts that waited for another channel go here now");
+    }
+    let parts = Parts {
+        store: store.clone(),
+        clearml,
+        slack,
+        rule: rule.clone(),
+        clock: context.clock.clone(),
+        waits: context.waits,
+        host: context.host.clone(),
+    };
+    let on_progress = progress::reporter();
+    let halves =
+        assemble::halves(parts, &settings.clearml, &settings.slack, settings.service.since, on_progress).await?;
+    let Halves { mut poller, mut deliverer, news } = halves;
+    poller.require_projects().await?;
+    deliverer.recover().await?;
+    Ok(Monitor { poller, deliverer, news, store, rule, server })
+}
+
+fn own(settings: &Settings) -> anyhow::Result<Store> {
+    if let Some(directory) = settings.database.own_directory() {
+        private_directory(directory)
+            .with_context(|| format!("making the database's directory {}", directory.display()))?;
+    }
+    assemble::own_database(&settings.database.path, settings.service.wait_lock)
+}
+
+fn private_directory(directory: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+async fn log_in(settings: &Settings, clearml: &crate::clearml::Client) -> Result<Rule, MonitorError> {
+    clearml.login().await?;
+    let rule = assemble::default_rule(&settings.rule, &settings.slack.channel, clearml).await?;
+    monitor::require_projects(&rule, clearml).await?;
+    Ok(rule)
+}
+
+/// Before the very first watch, and before a channel is used that never was: a token or a channel that cannot work is an
+/// error at once, not a held alert later.
+async fn preflight(slack: &slack::Client, channel: &str) -> anyhow::Result<()> {
+    match monitor::check_slack(slack, channel).await {
+        Err(error) if monitor::is_refusal(&error) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "Slack cannot be asked now; alerts are recorded and wait");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}

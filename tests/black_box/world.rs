@@ -1,0 +1,215 @@
+//! The world of a test: a simulated ClearML, a simulated Slack, a database in a temporary folder, and the binary.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use clearml_alerts::sandbox::clearml::{ClearmlOptions, SimulatedClearml, TaskSeed};
+use clearml_alerts::sandbox::slack::{Message, SimulatedSlack, SlackOptions};
+use serde_json::Value;
+
+/// Nothing here takes longer; it bounds tests that hang.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The channel that alerts go to unless a test says otherwise.
+pub const CHANNEL: &str = "ml-alerts";
+
+/// Everything a test needs.
+pub struct World {
+    pub clearml: SimulatedClearml,
+    pub slack: SimulatedSlack,
+    folder: tempfile::TempDir,
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A command that runs until it is stopped.
+pub struct Running {
+    child: Child,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(ClearmlOptions::default(), SlackOptions::default())
+    }
+
+    pub fn with(clearml: ClearmlOptions, slack: SlackOptions) -> Self {
+        Self {
+            clearml: SimulatedClearml::start(clearml).unwrap(),
+            slack: SimulatedSlack::start(slack).unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder().join("alerts.db")
+    }
+
+    /// The binary with this world's servers and database, and nothing else of this machine's environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let (key, secret) = self.clearml.credentials();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_clearml-alerts"));
+        command.env_clear().current_dir(self.folder()).args(arguments).stdin(Stdio::null());
+        command
+            .env("HOME", self.folder())
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("CLEARML_API_HOST", self.clearml.url())
+            .env("CLEARML_WEB_HOST", "https://app.example.com")
+            .env("CLEARML_API_ACCESS_KEY", key)
+            .env("CLEARML_API_SECRET_KEY", secret)
+            .env("SLACK_API_TOKEN", self.slack.token())
+            .env("SLACK_API_URL", self.slack.url())
+            .env("CLEARML_ALERTS_DB", self.database())
+            .env("CLEARML_ALERTS_TEST_WAIT_FACTOR", "0.01");
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        finish(&mut self.command(arguments))
+    }
+
+    /// `once` with the usual channel, without our own pace.
+    pub fn once(&self, more: &[&str]) -> Ended {
+        self.run(&[&["once", "--channel", CHANNEL, "--slack-rate", "0"], more].concat())
+    }
+
+    /// Starts the service with the usual channel, a short refresh, and no start message.
+    pub fn start(&self, more: &[&str]) -> Running {
+        let usual = [
+            "run",
+            "--local",
+            "--channel",
+            CHANNEL,
+            "--slack-rate",
+            "0",
+            "--refresh-rate",
+            "0.1",
+            "--announce",
+            "none",
+        ];
+        Running::start(&mut self.command(&[&usual, more].concat()))
+    }
+
+    /// What `history --format json` tells.
+    pub fn history(&self, more: &[&str]) -> Vec<Value> {
+        let ended = self.run(&[&["history", "--format", "json"], more].concat());
+        assert_eq!(ended.code, 0, "{ended:?}");
+        serde_json::from_str(&ended.stdout).unwrap()
+    }
+
+    /// A task that started and failed.
+    pub fn failed_task(&self, name: &str) -> String {
+        let id = self.running_task(name);
+        self.clearml.fail(&id, "RuntimeError: CUDA out of memory", "it failed").unwrap();
+        id
+    }
+
+    /// A task that runs.
+    pub fn running_task(&self, name: &str) -> String {
+        let id = self.clearml.add_task(TaskSeed::new(name).project("vision/resnet").user("Ada").iterations(7));
+        self.clearml.start_task(&id).unwrap();
+        id
+    }
+
+    /// Waits until so many messages are in the usual channel.
+    pub fn wait_for_messages(&self, count: usize) -> Vec<Message> {
+        self.slack.wait_for_messages(count, PATIENCE).unwrap_or_else(|late| panic!("{late}"))
+    }
+
+    /// Waits until `is_so`.
+    pub fn wait_until(&self, what: &str, is_so: impl FnMut() -> bool) {
+        wait_until(what, is_so);
+    }
+
+    /// Waits until the running service has polled so many times more.
+    pub fn wait_for_polls(&self, count: u64) {
+        let before = self.clearml.requests().count("tasks.get_all_ex");
+        wait_until("polls", || self.clearml.requests().count("tasks.get_all_ex") >= before + count);
+    }
+
+    /// The titles of the messages in the usual channel, oldest first: each alert must be there once and nothing else.
+    pub fn assert_alerts(&self, expected: &[&str]) {
+        let mut titles: Vec<String> = self.slack.messages(CHANNEL).iter().map(title).collect();
+        let mut expected: Vec<String> = expected.iter().map(|name| format!("Task failed: {name}")).collect();
+        titles.sort();
+        expected.sort();
+        assert_eq!(titles, expected);
+        self.assert_no_violations();
+    }
+
+    /// Slack had nothing to object to.
+    pub fn assert_no_violations(&self) {
+        let violations = self.slack.violations();
+        assert!(violations.is_empty(), "{violations:?}");
+    }
+}
+
+/// The header of a message, or its text.
+pub fn title(message: &Message) -> String {
+    let header = message.blocks.first().and_then(|block| block.get("text")?.get("text")?.as_str());
+    header.map_or_else(|| message.text.clone(), str::to_owned)
+}
+
+/// Runs a command to its end.
+pub fn finish(command: &mut Command) -> Ended {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    Ended {
+        code: status.code().unwrap_or(-1),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+/// Looks again until `is_so`, for a bounded time.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        Self { child: command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap() }
+    }
+
+    /// Asks it to stop (SIGTERM) and waits for its end.
+    pub fn stop(self) -> Ended {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// Kills it (SIGKILL).
+    pub fn kill(self) -> Ended {
+        self.signal("KILL");
+        self.wait()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let process = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &process]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub fn wait(self) -> Ended {
+        let Output { status, stdout, stderr } = self.child.wait_with_output().unwrap();
+        Ended {
+            code: status.code().unwrap_or(-1),
+            stdout: String::from_utf8(stdout).unwrap(),
+            stderr: String::from_utf8(stderr).unwrap(),
+        }
+    }
+}
