@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::backup::Backup;
-
 use super::exit::Exit;
 use super::start::Context;
 use super::{assemble, output};
@@ -14,7 +12,7 @@ use crate::domain::message::words;
 use crate::domain::text::single_line;
 use crate::monitor::{self, Depth, PollReport, Poller, PollerConfig};
 use crate::settings::{self, AllFlags, ClearmlSettings};
-use crate::store::{RecordedAlert, Store};
+use crate::store::{Overwrite, RecordedAlert, Store};
 
 /// Runs the command.
 pub(super) async fn run(flags: &AllFlags, context: &Context) -> anyhow::Result<Exit> {
@@ -65,11 +63,7 @@ async fn throw_away_copy(path: &Path, folder: &Path, server: &str) -> anyhow::Re
             // Refuses another server's database, by its own name and not by the copy's.
             original.claim(server).await?;
         }
-        original.read_now(|connection| {
-            let mut target = rusqlite::Connection::open(&copy)?;
-            // All pages in one step: a service that writes meanwhile waits for its turn.
-            Backup::new(connection, &mut target)?.step(-1).map(drop)
-        })?;
+        original.backup(&copy, Overwrite::Never).await?;
     }
     assemble::own_database(&copy, std::time::Duration::ZERO)
 }

@@ -33,9 +33,10 @@ pub(super) async fn run(arguments: OnceArguments, context: &Context) -> anyhow::
         Err(error @ MonitorError::Store(_)) => return Err(error.into()),
         polled => polled,
     };
-    match &polled {
-        Ok(report) => crate::monitor::log_once(report),
-        Err(_) => tracing::error!("the poll failed and moved nothing; what is due is delivered nevertheless"),
+    if let Ok(report) = &polled {
+        crate::monitor::log_once(report);
+    } else {
+        tracing::error!("the poll failed and moved nothing; what is due is delivered nevertheless");
     }
     let before = monitor.store.queue_counts().await?;
     deliver(&mut monitor.deliverer, arguments.deliver_timeout, &stop).await?;

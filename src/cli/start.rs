@@ -135,7 +135,7 @@ async fn own(settings: &Settings) -> anyhow::Result<Store> {
     let (path, wait) = (settings.database.path.clone(), settings.service.wait_lock);
     match assemble::own_database(&path, Duration::ZERO) {
         Err(error) if is_in_use(&error) && !wait.is_zero() => {
-            tracing::info!(database = %path.display(), "another instance works on the database; waiting for it to end")
+            tracing::info!(database = %path.display(), "another instance works on the database; waiting for it to end");
         }
         other => return other,
     }
