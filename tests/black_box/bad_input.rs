@@ -1,17 +1,23 @@
 //! Bad input: an error that names the thing, the value and the way out, the right exit code, and nothing changed.
 
-use std::process::Command;
-
 use clearml_alerts::sandbox::SimulatedClearml;
 use clearml_alerts::sandbox::slack::Channel;
 
 use crate::world::{CHANNEL, Ended, World, finish};
 
-/// Runs `once` with these flags, on a fresh database, after `change` of its environment; checks the exit code and that
-/// the message names each of `named`, on one line, and that nothing was changed.
-fn refused(world: &World, flags: &[&str], change: impl Fn(&mut Command), code: i32, named: &[&str]) -> Ended {
+/// Variables with their values; `None` is one that is not set.
+type Variables<'a> = &'a [(&'a str, Option<&'a str>)];
+
+/// Runs `once` with these flags and variables, on a fresh database; checks the exit code and that the message names each
+/// of `named`, on one line, and that nothing was changed.
+fn refused(world: &World, flags: &[&str], variables: Variables, code: i32, named: &[&str]) -> Ended {
     let mut command = world.command(&[&["once"], flags].concat());
-    change(&mut command);
+    for (name, value) in variables {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     let ended = finish(&mut command);
     assert_eq!(ended.code, code, "{flags:?}: {ended:?}");
     let error = ended.stderr.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
@@ -29,22 +35,17 @@ fn assert_nothing_changed(world: &World) {
     assert_eq!(world.slack.requests().count("conversations.join"), 0);
 }
 
-fn nothing(_: &mut Command) {}
-
 #[test]
 fn a_missing_channel_token_or_key_is_told_with_every_place_for_it() {
     let world = World::new();
     let channel = ["--channel", CHANNEL];
-    refused(&world, &[], nothing, 2, &["the Slack channel is not set", "--channel", "'#ml-alerts'", "ID"]);
-    let without = |name: &'static str| move |command: &mut Command| drop(command.env_remove(name));
+    refused(&world, &[], &[], 2, &["the Slack channel is not set", "--channel", "'#ml-alerts'", "ID"]);
     let token = ["the Slack token is not set", "SLACK_API_TOKEN", "--slack-api", "xoxb-"];
-    refused(&world, &channel, without("SLACK_API_TOKEN"), 2, &token);
-    let keys = |command: &mut Command| {
-        command.env_remove("CLEARML_API_ACCESS_KEY").env_remove("CLEARML_API_SECRET_KEY");
-    };
+    refused(&world, &channel, &[("SLACK_API_TOKEN", None)], 2, &token);
+    let keys = [("CLEARML_API_ACCESS_KEY", None), ("CLEARML_API_SECRET_KEY", None)];
     let way_out = ["CLEARML_API_ACCESS_KEY", "CLEARML_API_SECRET_KEY", "clearml-init", "~/clearml.conf"];
-    refused(&world, &channel, keys, 2, &way_out);
-    refused(&world, &channel, without("CLEARML_API_SECRET_KEY"), 2, &["the secret key"]);
+    refused(&world, &channel, &keys, 2, &way_out);
+    refused(&world, &channel, &[("CLEARML_API_SECRET_KEY", None)], 2, &["the secret key"]);
     assert_eq!(world.clearml.requests().total() + world.slack.requests().total(), 0);
 }
 
@@ -72,7 +73,7 @@ fn values_that_cannot_be_meant_are_told_with_their_range() {
     ];
     for (flags, named) in cases {
         let line = [&["--channel", CHANNEL], flags].concat();
-        refused(&world, &line, nothing, 2, named);
+        refused(&world, &line, &[], 2, named);
     }
     assert_eq!(world.clearml.requests().total() + world.slack.requests().total(), 0);
 }
@@ -102,16 +103,15 @@ fn unknown_flags_and_words_are_refused_with_the_nearest_known_one() {
 fn what_clearml_refuses() {
     let world = World::new();
     let channel = ["--channel", CHANNEL];
-    let wrong_key = |command: &mut Command| drop(command.env("CLEARML_API_SECRET_KEY", "wrong-SECRET"));
-    let ended = refused(&world, &channel, wrong_key, 3, &["ClearML refused the login", "CLEARML_API_SECRET_KEY"]);
+    let wrong_key = [("CLEARML_API_SECRET_KEY", Some("wrong-SECRET"))];
+    let ended = refused(&world, &channel, &wrong_key, 3, &["ClearML refused the login", "CLEARML_API_SECRET_KEY"]);
     assert!(!ended.stderr.contains("wrong-SECRET"), "{ended:?}");
-    let token = |command: &mut Command| {
-        command.env("CLEARML_AUTH_TOKEN", "stale-SECRET");
-    };
-    let ended = refused(&world, &channel, token, 3, &["ClearML refused the login", "CLEARML_AUTH_TOKEN"]);
+    let token = [("CLEARML_AUTH_TOKEN", Some("stale-SECRET"))];
+    let ended = refused(&world, &channel, &token, 3, &["ClearML refused the login", "CLEARML_AUTH_TOKEN"]);
     assert!(!ended.stderr.contains("stale-SECRET"), "{ended:?}");
-    let slack = |command: &mut Command| drop(command.env("CLEARML_API_HOST", world.slack.url()));
-    refused(&world, &channel, slack, 3, &["auth.login"]);
+    let slack = world.slack.url();
+    let slack = [("CLEARML_API_HOST", Some(slack.as_str()))];
+    refused(&world, &channel, &slack, 3, &["auth.login"]);
 }
 
 #[test]
@@ -120,19 +120,19 @@ fn clearml_down_and_no_such_host() {
     let channel = ["--channel", CHANNEL];
     world.clearml.set_online(false);
     let address = world.clearml.url().replace("http://", "");
-    refused(&world, &channel, nothing, 3, &[&address, "cannot be reached", "CLEARML_API_HOST"]);
-    let nowhere = |command: &mut Command| drop(command.env("CLEARML_API_HOST", "http://clearml.invalid:8008"));
-    refused(&world, &channel, nowhere, 3, &["clearml.invalid:8008", "cannot be reached"]);
-    let no_address = |command: &mut Command| drop(command.env("CLEARML_API_HOST", "clearml.example.com"));
+    refused(&world, &channel, &[], 3, &[&address, "cannot be reached", "CLEARML_API_HOST"]);
+    let nowhere = [("CLEARML_API_HOST", Some("http://clearml.invalid:8008"))];
+    refused(&world, &channel, &nowhere, 3, &["clearml.invalid:8008", "cannot be reached"]);
+    let no_address = [("CLEARML_API_HOST", Some("clearml.example.com"))];
     let named = ["environment variable CLEARML_API_HOST is `clearml.example.com`", "http://"];
-    refused(&world, &channel, no_address, 2, &named);
+    refused(&world, &channel, &no_address, 2, &named);
 }
 
 #[test]
 fn what_slack_refuses_on_a_fresh_database() {
     let world = World::new();
-    let wrong = |command: &mut Command| drop(command.env("SLACK_API_TOKEN", "xoxb-wrong-SECRET"));
-    let ended = refused(&world, &["--channel", CHANNEL], wrong, 4, &["invalid_auth", "SLACK_API_TOKEN"]);
+    let wrong = [("SLACK_API_TOKEN", Some("xoxb-wrong-SECRET"))];
+    let ended = refused(&world, &["--channel", CHANNEL], &wrong, 4, &["invalid_auth", "SLACK_API_TOKEN"]);
     assert!(!ended.stderr.contains("wrong-SECRET"), "{ended:?}");
     world.slack.add_channel(Channel::private("secret").with_id("C0SECRET00").not_joined());
     world.slack.add_channel(Channel::public("old").with_id("C0OLD00000").archived());
@@ -144,10 +144,10 @@ fn what_slack_refuses_on_a_fresh_database() {
         ("old", "`old`"),
         ("C0OLD00000", "is archived"),
     ] {
-        refused(&world, &["--channel", channel], nothing, 4, &[named]);
+        refused(&world, &["--channel", channel], &[], 4, &[named]);
     }
     world.slack.set_scopes(&["chat:write"]);
-    refused(&world, &["--channel", "ml-alerts"], nothing, 4, &["missing_scope", "channels:read"]);
+    refused(&world, &["--channel", "ml-alerts"], &[], 4, &["missing_scope", "channels:read"]);
 }
 
 #[test]
@@ -166,11 +166,11 @@ fn a_malformed_clearml_conf_is_told_with_its_line() {
     let conf = world.folder().join("clearml.conf");
     std::fs::write(&conf, "api {\n  api_server: http://localhost:8008\n  credentials {\n").unwrap();
     let channel = ["--channel", CHANNEL];
-    refused(&world, &channel, nothing, 2, &[&format!("{}, line ", conf.display())]);
+    refused(&world, &channel, &[], 2, &[&format!("{}, line ", conf.display())]);
     std::fs::remove_file(&conf).unwrap();
     let missing = world.folder().join("missing.conf");
-    let named = |command: &mut Command| drop(command.env("CLEARML_CONFIG_FILE", &missing));
-    refused(&world, &channel, named, 2, &[missing.to_str().unwrap(), "CLEARML_CONFIG_FILE"]);
+    let named = [("CLEARML_CONFIG_FILE", Some(missing.to_str().unwrap()))];
+    refused(&world, &channel, &named, 2, &[missing.to_str().unwrap(), "CLEARML_CONFIG_FILE"]);
 }
 
 #[test]

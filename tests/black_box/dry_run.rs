@@ -13,7 +13,7 @@ fn files(world: &World) -> BTreeMap<String, Vec<u8>> {
         (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).unwrap_or_default())
     };
     let is_ours =
-        |(name, bytes): &(String, Vec<u8>)| !name.ends_with("-shm") && !(name.ends_with("-wal") && bytes.is_empty());
+        |(name, bytes): &(String, Vec<u8>)| !(name.ends_with("-shm") || name.ends_with("-wal") && bytes.is_empty());
     entries.map(with_bytes).filter(is_ours).collect()
 }
 

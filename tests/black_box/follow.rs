@@ -1,6 +1,6 @@
 //! `history --follow`: alerts as they come, and as their state changes.
 
-use crate::world::{CHANNEL, Running, World};
+use crate::world::{CHANNEL, Running, World, wait_until};
 
 fn follow(world: &World, more: &[&str]) -> Running {
     Running::start(&mut world.command(&[&["history", "--follow"], more].concat()))
@@ -17,7 +17,7 @@ fn new_alerts_are_told_and_again_when_their_state_changes() {
     let table = follow(&world, &[]);
     all.wait_for_output("id,rule,task_id");
     // The other two have no header to wait for; a first alert tells that they are there.
-    world.wait_until("the others follow", || {
+    wait_until("the others follow", || {
         world.failed_task("warming up");
         world.once(&[]);
         [&sent, &table].iter().all(|one| one.has_output("warming up"))

@@ -84,7 +84,7 @@ fn newest_first_and_no_more_than_the_limit() {
     let (since, until) = (ago(10).to_string(), ago(8).to_string());
     assert_eq!(told(&["--since", &since, "--until", &until]), hours(9..=10));
     assert_eq!(told(&["--until", "59h"]), hours(59..=60));
-    assert_eq!(told(&["--since", "1m"]), hours(1..=0));
+    assert_eq!(told(&["--since", "1m"]), Vec::<String>::new());
 }
 
 const KEYS: [&str; 17] = [

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clearml_alerts::sandbox::{Fault, FaultRule};
 
-use crate::world::{CHANNEL, Running, World};
+use crate::world::{CHANNEL, Running, World, wait_until};
 
 #[test]
 fn slack_down_leaves_alerts_and_the_next_run_drains_them() {
@@ -78,7 +78,7 @@ fn interrupted_in_the_middle_it_finishes_its_message_and_loses_nothing() {
     world.slack.faults().push(FaultRule::next(Fault::slow(Duration::from_millis(500))).on("chat.postMessage").after(1));
     let line = ["once", "--channel", CHANNEL, "--slack-rate", "0"];
     let running = Running::start(&mut world.command(&line));
-    world.wait_until("the second message", || world.slack.requests().count("chat.postMessage") == 2);
+    wait_until("the second message", || world.slack.requests().count("chat.postMessage") == 2);
     running.signal("INT");
     let ended = running.wait();
     assert_eq!(ended.code, 4, "{ended:?}");
@@ -95,7 +95,7 @@ fn interrupted_while_it_polls_it_ends_and_moves_nothing() {
     world.clearml.faults().push(FaultRule::next(Fault::hang()).on("tasks.get_all_ex"));
     let before = world.clearml.requests().count("tasks.get_all_ex");
     let running = Running::start(&mut world.command(&["once", "--channel", CHANNEL]));
-    world.wait_until("the poll", || world.clearml.requests().count("tasks.get_all_ex") > before);
+    wait_until("the poll", || world.clearml.requests().count("tasks.get_all_ex") > before);
     running.signal("INT");
     let ended = running.wait();
     assert_eq!(ended.code, 1, "{ended:?}");

@@ -1,7 +1,7 @@
 //! `--project`: a regular expression that the server matches against full names.
 
 use crate::cast::{self, as_flags, assert_sent, look_back, reason};
-use crate::world::World;
+use crate::world::{World, wait_until};
 use clearml_alerts::domain::Status;
 use clearml_alerts::sandbox::{Fault, FaultRule, TaskSeed};
 
@@ -54,7 +54,7 @@ fn a_pattern_that_matches_nothing_later_never_widens() {
     world.clearml.rename_project("vision", "old/vision");
     failed(&world, "in the renamed project", "old/vision");
     failed(&world, "elsewhere", "speech");
-    world.wait_until("both decided", || world.history(&["--state", "suppressed"]).len() == 2);
+    wait_until("both decided", || world.history(&["--state", "suppressed"]).len() == 2);
     assert_eq!(service.stop().code, 0);
     let again = world.once(&["--project", "^vision$"]);
     assert_eq!(again.code, 2, "{again:?}");

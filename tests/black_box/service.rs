@@ -5,7 +5,7 @@ use std::time::Duration;
 use clearml_alerts::sandbox::{Fault, FaultRule};
 
 use crate::cast;
-use crate::world::{CHANNEL, Running, World, finish};
+use crate::world::{CHANNEL, Running, World, finish, wait_until};
 
 #[test]
 fn without_local_it_says_in_one_line_how_to_run_here() {
@@ -132,7 +132,7 @@ fn on_request_it_finishes_the_message_in_flight() {
     world.wait_for_polls(2);
     world.slack.faults().push(FaultRule::next(Fault::slow(Duration::from_millis(700))).on("chat.postMessage"));
     world.failed_task("in flight");
-    world.wait_until("the post", || world.slack.requests().count("chat.postMessage") == 1);
+    wait_until("the post", || world.slack.requests().count("chat.postMessage") == 1);
     let ended = service.stop();
     assert_eq!(ended.code, 0, "{ended:?}");
     let row = &world.history(&[])[0];

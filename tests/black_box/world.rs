@@ -132,11 +132,6 @@ impl World {
         self.slack.wait_for_messages(count, PATIENCE).unwrap_or_else(|late| panic!("{late}"))
     }
 
-    /// Waits until `is_so`.
-    pub fn wait_until(&self, what: &str, is_so: impl FnMut() -> bool) {
-        wait_until(what, is_so);
-    }
-
     /// Waits until the running service has polled so many times more.
     pub fn wait_for_polls(&self, count: u64) {
         let before = self.clearml.requests().count("tasks.get_all_ex");
