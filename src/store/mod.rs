@@ -4,6 +4,8 @@
 mod attempts;
 mod backup;
 mod channels;
+#[cfg(test)]
+mod costs;
 mod dead;
 mod deep;
 mod deliveries;
