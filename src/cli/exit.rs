@@ -56,7 +56,7 @@ fn of_monitor(error: &MonitorError) -> Exit {
         MonitorError::Clearml(_) => Exit::Clearml,
         MonitorError::Slack(_) | MonitorError::NoChannel { .. } | MonitorError::ArchivedChannel { .. } => {
             Exit::Undelivered
-        },
+        }
         MonitorError::Store(error) => of_store(error),
         MonitorError::NoProject { .. } | MonitorError::BadPattern { .. } => Exit::Usage,
     }
