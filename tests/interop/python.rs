@@ -39,7 +39,7 @@ pub fn environment() -> Option<Python> {
         Err(reason) => {
             assert!(!is_required(), "the interop tests are required and cannot run: {reason}");
             // Not `eprintln!`: the test runner would keep that from whoever looks.
-            writeln!(std::io::stderr(), "interop test skipped: {reason}").unwrap();
+            std::io::stderr().write_all(format!("interop test skipped: {reason}\n").as_bytes()).unwrap();
             None
         }
     }
