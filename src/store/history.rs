@@ -1,7 +1,7 @@
 //! What happened: past alerts, filtered, page by page. Keyset paging: a page costs the same, first or last.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::rows::{count, maybe_stamp, outcome, stamp, word};
 use super::{Store, StoreError};
@@ -37,8 +37,23 @@ pub struct HistoryFilter {
 pub enum Order {
     /// Newest outcome first.
     Newest,
+    /// Newest outcome first, beginning behind that place.
+    OlderThan(Place),
+    /// Oldest outcome first, beginning behind that place.
+    NewerThan(Place),
+    /// Oldest outcome first.
+    Oldest,
     /// In the order of recording, after alert number so-and-so: what `--follow` reads.
     RecordedAfter(i64),
+}
+
+/// Where an alert stands in the order of outcomes: pages begin behind one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The alert's outcome was stamped then.
+    pub status_changed: Stamp,
+    /// The alert's number.
+    pub id: i64,
 }
 
 const COLUMNS: &str =
@@ -57,6 +72,14 @@ impl Store {
             connection.query_row("SELECT coalesce(max(id), 0) FROM alerts", [], |row| row.get(0))
         })
     }
+}
+
+/// One alert by its number.
+pub(super) fn by_id(connection: &Connection, id: i64) -> rusqlite::Result<Option<AlertRecord>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM alerts AS a LEFT JOIN deliveries AS d ON d.id = a.delivery_id WHERE a.id = ?1"
+    );
+    connection.prepare_cached(&sql)?.query_row([id], alert_record).optional()
 }
 
 fn history(connection: &Connection, filter: &HistoryFilter, order: Order) -> rusqlite::Result<Vec<AlertRecord>> {
@@ -79,8 +102,19 @@ fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
     conditions.add_any_of("a.rule", filter.rules.iter().map(String::as_str));
     conditions
         .add_any_of("ltrim(a.channel, '#')", filter.channels.iter().map(|channel| channel.trim_start_matches('#')));
+    let newest = "a.status_changed DESC, a.id DESC";
+    let oldest = "a.status_changed, a.id";
     let order = match order {
-        Order::Newest => "a.status_changed DESC, a.id DESC",
+        Order::Newest => newest,
+        Order::Oldest => oldest,
+        Order::OlderThan(place) => {
+            conditions.add_place("(a.status_changed, a.id) < (?, ?)", place);
+            newest
+        }
+        Order::NewerThan(place) => {
+            conditions.add_place("(a.status_changed, a.id) > (?, ?)", place);
+            oldest
+        }
         Order::RecordedAfter(id) => {
             conditions.add("a.id > ?", Some(id.into()));
             "a.id"
@@ -107,6 +141,11 @@ impl Conditions {
             self.clauses.push(clause.to_owned());
             self.values.push(value);
         }
+    }
+
+    fn add_place(&mut self, clause: &'static str, place: Place) {
+        self.clauses.push(clause.to_owned());
+        self.values.extend([place.status_changed.as_millis().into(), place.id.into()]);
     }
 
     /// Any of `values` may match a clause in which each stands twice.

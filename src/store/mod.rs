@@ -10,6 +10,7 @@ mod lock;
 mod monitor;
 mod pages;
 mod rows;
+mod sight;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -23,10 +24,13 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 pub use channels::{ChannelRecord, Pause};
 pub use deliveries::{Attempt, AttemptResult, DeadLetter, Delivery, DeliveryKind, Method, NewDelivery, QueueCounts};
 pub use error::StoreError;
-pub use history::{HistoryFilter, Order};
+pub use history::{HistoryFilter, Order, Place};
 pub use lock::InstanceLock;
 pub use monitor::MonitorRecord;
 pub use pages::{PageToRecord, Recorded, RecordedAlert, Watching};
+pub use sight::{
+    AlertInFull, AttemptRecord, HourCount, MOST_ATTEMPTS, MessageInFull, ParkedChannel, ToldAlert,
+};
 
 /// How many connections the pool holds at most: one writer and a few readers.
 const CONNECTIONS: u32 = 4;
