@@ -95,6 +95,13 @@ fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
     (sql, values)
 }
 
+/// A query for rows of history with `more` columns.
+pub(super) fn alerts_where(more: &'static str, clause: &'static str, order: &'static str) -> String {
+    format!(
+        "SELECT {COLUMNS}, {more} FROM alerts AS a LEFT JOIN deliveries AS d ON d.id = a.delivery_id WHERE {clause} ORDER BY {order}"
+    )
+}
+
 #[derive(Default)]
 struct Conditions {
     clauses: Vec<String>,
@@ -129,7 +136,7 @@ impl Conditions {
     }
 }
 
-fn alert_record(row: &Row<'_>) -> rusqlite::Result<AlertRecord> {
+pub(super) fn alert_record(row: &Row<'_>) -> rusqlite::Result<AlertRecord> {
     Ok(AlertRecord {
         id: row.get("id")?,
         rule: row.get("rule")?,

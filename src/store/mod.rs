@@ -4,6 +4,7 @@
 mod channels;
 mod deliveries;
 mod error;
+mod explain;
 mod file;
 mod history;
 mod lock;
@@ -23,6 +24,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 pub use channels::{ChannelRecord, Pause};
 pub use deliveries::{Attempt, AttemptResult, DeadLetter, Delivery, DeliveryKind, Method, NewDelivery, QueueCounts};
 pub use error::StoreError;
+pub use explain::{AttemptRecord, MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord};
 pub use history::{HistoryFilter, Order};
 pub use lock::InstanceLock;
 pub use monitor::MonitorRecord;
