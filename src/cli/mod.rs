@@ -7,6 +7,7 @@ mod database;
 mod demo;
 mod dry_run;
 mod exit;
+mod explain;
 mod history;
 mod logging;
 mod manual;
@@ -78,6 +79,7 @@ fn execute(arguments: Arguments, environment: ProcessEnvironment) -> anyhow::Res
         Command::Man => manual::page(),
         Command::Run(arguments) => block_on(run::run(*arguments, &context)),
         Command::Once(arguments) => block_on(once::run(*arguments, &context)),
+        Command::Explain(arguments) => block_on(explain::run(*arguments, &context)),
         Command::Check(arguments) => block_on(database::check(*arguments, &context)),
         #[cfg(feature = "sandbox")]
         Command::Demo(_) => block_on(demo::run(&context)),

@@ -18,7 +18,7 @@ use crate::store::{PageToRecord, Recorded, RecordedAlert, Store, Watching};
 /// Every poll reads again what was stamped so shortly before the watermark: servers stamp before they write.
 const OVERLAP: Duration = Duration::from_mins(2);
 /// A sweep reads again this much: the server's watchdog stamps late, and servers may be slow.
-const SWEEP: Duration = Duration::from_hours(2);
+pub(super) const SWEEP: Duration = Duration::from_hours(2);
 
 /// How far back a poll reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -28,7 +28,7 @@ pub use error::SettingsError;
 pub use flags::{AllFlags, Announce, DatabaseFlags, OnUnknown, RuleFlags, ServiceFlags, SlackFlags, WebFlags};
 pub use rule::{RuleSettings, UserFilter, resolve_rule};
 pub use service::{ServiceSettings, resolve_service};
-pub use slack::{SlackSettings, resolve_slack};
+pub use slack::{SlackAccess, SlackSettings, resolve_channel, resolve_slack, resolve_slack_access};
 pub use source::{HIDDEN, Origin, Source};
 pub use time::Since;
 pub use values::{parse_switch, parse_verbosity};

@@ -1,7 +1,7 @@
 //! What happened: past alerts, filtered, page by page. Keyset paging: a page costs the same, first or last.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 
 use super::rows::{count, maybe_stamp, outcome, stamp, word};
 use super::{Store, StoreError};
@@ -66,20 +66,17 @@ impl Store {
         self.read_now(|connection| history(connection, filter, order))
     }
 
+    /// [`Store::history`] on the blocking pool.
+    pub async fn history_page(&self, filter: HistoryFilter, order: Order) -> Result<Vec<AlertRecord>, StoreError> {
+        self.read(move |connection| history(connection, &filter, order)).await
+    }
+
     /// The number of the newest alert; 0 where there is none.
     pub fn newest_alert(&self) -> Result<i64, StoreError> {
         self.read_now(|connection| {
             connection.query_row("SELECT coalesce(max(id), 0) FROM alerts", [], |row| row.get(0))
         })
     }
-}
-
-/// One alert by its number.
-pub(super) fn by_id(connection: &Connection, id: i64) -> rusqlite::Result<Option<AlertRecord>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM alerts AS a LEFT JOIN deliveries AS d ON d.id = a.delivery_id WHERE a.id = ?1"
-    );
-    connection.prepare_cached(&sql)?.query_row([id], alert_record).optional()
 }
 
 fn history(connection: &Connection, filter: &HistoryFilter, order: Order) -> rusqlite::Result<Vec<AlertRecord>> {
@@ -129,6 +126,13 @@ fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
     (sql, values)
 }
 
+/// A query for rows of history with `more` columns.
+pub(super) fn alerts_where(more: &'static str, clause: &'static str, order: &'static str) -> String {
+    format!(
+        "SELECT {COLUMNS}, {more} FROM alerts AS a LEFT JOIN deliveries AS d ON d.id = a.delivery_id WHERE {clause} ORDER BY {order}"
+    )
+}
+
 #[derive(Default)]
 struct Conditions {
     clauses: Vec<String>,
@@ -168,7 +172,7 @@ impl Conditions {
     }
 }
 
-fn alert_record(row: &Row<'_>) -> rusqlite::Result<AlertRecord> {
+pub(super) fn alert_record(row: &Row<'_>) -> rusqlite::Result<AlertRecord> {
     Ok(AlertRecord {
         id: row.get("id")?,
         rule: row.get("rule")?,

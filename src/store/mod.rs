@@ -4,6 +4,7 @@
 mod channels;
 mod deliveries;
 mod error;
+mod explain;
 mod file;
 mod history;
 mod lock;
@@ -24,13 +25,12 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 pub use channels::{ChannelRecord, Pause};
 pub use deliveries::{Attempt, AttemptResult, DeadLetter, Delivery, DeliveryKind, Method, NewDelivery, QueueCounts};
 pub use error::StoreError;
+pub use explain::{AttemptRecord, MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord};
 pub use history::{HistoryFilter, Order, Place};
 pub use lock::InstanceLock;
 pub use monitor::MonitorRecord;
 pub use pages::{PageToRecord, Recorded, RecordedAlert, Watching};
-pub use sight::{
-    AlertInFull, AttemptRecord, HourCount, MOST_ATTEMPTS, MessageInFull, ParkedChannel, ToldAlert,
-};
+pub use sight::{HourCount, ParkedChannel, ToldAlert};
 
 /// How many connections the pool holds at most: one writer and a few readers.
 const CONNECTIONS: u32 = 4;

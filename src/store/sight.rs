@@ -1,11 +1,10 @@
-//! What a reader of the pages and of the metrics asks: one alert with its message and attempts, the figures of the
-//! overview. Nothing here changes a row.
+//! The figures that a reader of the status page and of the metrics asks for. Nothing here changes a row.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 
-use super::rows::{maybe_stamp, outcome, stamp};
-use super::{Store, StoreError, history};
-use crate::domain::{AlertRecord, Outcome, Stamp};
+use super::rows::{outcome, stamp};
+use super::{Store, StoreError};
+use crate::domain::{Outcome, Stamp};
 
 /// An alert that a message tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,50 +13,6 @@ pub struct ToldAlert {
     pub rule: String,
     /// When the server stamped the outcome.
     pub status_changed: Stamp,
-}
-
-/// An alert with the message that tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlertInFull {
-    /// The alert.
-    pub alert: AlertRecord,
-    /// Which run of the task.
-    pub run: u32,
-    /// The message, once it is composed.
-    pub message: Option<MessageInFull>,
-}
-
-/// A message as it stands in the outbox, with every attempt to send it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MessageInFull {
-    /// The request's body, as it was or will be sent.
-    pub payload: String,
-    /// How many alerts it tells.
-    pub alerts: u32,
-    /// When it is tried next, where it waits.
-    pub due_at: Option<Stamp>,
-    /// Every attempt, oldest first; at most [`MOST_ATTEMPTS`], the newest.
-    pub attempts: Vec<AttemptRecord>,
-}
-
-/// Attempts of one message that are told.
-pub const MOST_ATTEMPTS: usize = 100;
-
-/// One attempt to send a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AttemptRecord {
-    /// When it was made.
-    pub started_at: Stamp,
-    /// What the answer meant; `None` while it is not known, also after a kill.
-    pub class: Option<String>,
-    /// The HTTP status, if there was one.
-    pub http_status: Option<u16>,
-    /// Slack's error, or what happened to the connection.
-    pub error: Option<String>,
-    /// What else Slack said.
-    pub detail: Option<String>,
-    /// How long it took, in milliseconds.
-    pub took_ms: Option<u64>,
 }
 
 /// A channel that waits for a person.
@@ -95,11 +50,6 @@ impl Store {
         .await
     }
 
-    /// One alert with its message; `None` where there is no such alert.
-    pub async fn alert_in_full(&self, id: i64) -> Result<Option<AlertInFull>, StoreError> {
-        self.read(move |connection| alert_in_full(connection, id)).await
-    }
-
     /// Channels that wait for a person.
     pub async fn parked_channels(&self) -> Result<Vec<ParkedChannel>, StoreError> {
         self.read(|connection| {
@@ -134,54 +84,6 @@ impl Store {
         };
         self.read(|connection| connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")).await
     }
-}
-
-fn alert_in_full(connection: &Connection, id: i64) -> rusqlite::Result<Option<AlertInFull>> {
-    let Some(alert) = history::by_id(connection, id)? else {
-        return Ok(None);
-    };
-    let sql = "SELECT run, delivery_id FROM alerts WHERE id = ?1";
-    let of_alert = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let (run, delivery): (u32, Option<i64>) = connection.prepare_cached(sql)?.query_row([id], of_alert)?;
-    let message = delivery.map(|delivery| message_in_full(connection, delivery)).transpose()?.flatten();
-    Ok(Some(AlertInFull { alert, run, message }))
-}
-
-fn message_in_full(connection: &Connection, delivery: i64) -> rusqlite::Result<Option<MessageInFull>> {
-    let sql = "SELECT payload, CASE WHEN state IN ('pending', 'unknown', 'held') AND due_at > 0 THEN due_at END AS due_at,
-                   (SELECT count(*) FROM alerts WHERE delivery_id = ?1) AS alerts
-               FROM deliveries WHERE id = ?1";
-    let found = connection.prepare_cached(sql)?.query_row([delivery], |row| {
-        Ok(MessageInFull {
-            payload: row.get("payload")?,
-            alerts: row.get("alerts")?,
-            due_at: maybe_stamp(row, "due_at")?,
-            attempts: Vec::new(),
-        })
-    });
-    let Some(message) = found.optional()? else {
-        return Ok(None);
-    };
-    Ok(Some(MessageInFull { attempts: attempts(connection, delivery)?, ..message }))
-}
-
-fn attempts(connection: &Connection, delivery: i64) -> rusqlite::Result<Vec<AttemptRecord>> {
-    let sql = "SELECT started_at, class, http_status, error, detail, took_ms FROM attempts
-               WHERE delivery_id = ?1 ORDER BY id DESC LIMIT ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([delivery, super::rows::count(MOST_ATTEMPTS)], |row| {
-        Ok(AttemptRecord {
-            started_at: stamp(row, "started_at")?,
-            class: row.get("class")?,
-            http_status: row.get("http_status")?,
-            error: row.get("error")?,
-            detail: row.get("detail")?,
-            took_ms: row.get::<_, Option<i64>>("took_ms")?.and_then(|took| u64::try_from(took).ok()),
-        })
-    })?;
-    let mut attempts: Vec<AttemptRecord> = rows.collect::<Result<_, _>>()?;
-    attempts.reverse();
-    Ok(attempts)
 }
 
 fn alerts_per_hour(connection: &Connection, from: Stamp) -> rusqlite::Result<Vec<HourCount>> {

@@ -9,15 +9,18 @@ use super::page::{Absent, opened, shown};
 use super::site::Site;
 use super::{alerts, message};
 use crate::domain::message::words;
-use crate::domain::{AlertRecord, AlertState, Stamp};
-use crate::store::{AlertInFull, AttemptRecord, MOST_ATTEMPTS, MessageInFull};
+use crate::domain::{AlertRecord, AlertState};
+use crate::store::{AttemptRecord, MessageRecord, VerdictRecord};
+
+/// Attempts shown of one message.
+const MOST_ATTEMPTS: usize = 50;
 
 pub(super) async fn page(State(site): State<Site>, Path(id): Path<String>) -> Result<Response, Absent> {
     const NONE: Absent = Absent::NotFound("There is no alert of this number.");
     let opened = opened(&site)?;
     let id: i64 = id.parse().map_err(|_| NONE)?;
     let _turn = site.turn().await;
-    let full = opened.reader.alert_in_full(id).await?.ok_or(NONE)?;
+    let full = opened.reader.verdict(id).await?.ok_or(NONE)?;
     let alert = &full.alert;
     let title = format!("{} {}", alerts::name_of(alert), words::outcome(alert.status));
     let frame = Frame { title, place: frame::Place::Elsewhere, refresh: None };
@@ -26,14 +29,14 @@ pub(super) async fn page(State(site): State<Site>, Path(id): Path<String>) -> Re
         p.badges { (frame::outcome(alert.status)) " " (frame::state(alert.state)) }
         @if let Some(reason) = &alert.reason { p.reason { (reason) } }
         (facts(&full))
-        @if let Some(told) = &full.message { (as_in_slack(told)) (attempts(told, site.now())) }
+        @if let Some(told) = &full.message { (as_in_slack(told)) (attempts(told)) }
         @else { (not_composed(alert)) }
     };
     Ok(shown(&frame, &main).into_response())
 }
 
-fn facts(full: &AlertInFull) -> Markup {
-    let AlertInFull { alert, run, .. } = full;
+fn facts(full: &VerdictRecord) -> Markup {
+    let VerdictRecord { alert, run, .. } = full;
     let late = alert.sent_at.map(|sent| words::duration(sent.since(alert.status_changed)));
     html! {
         dl.facts {
@@ -58,30 +61,33 @@ fn facts(full: &AlertInFull) -> Markup {
     }
 }
 
-fn as_in_slack(told: &MessageInFull) -> Markup {
+fn as_in_slack(told: &MessageRecord) -> Markup {
     html! {
         section aria-labelledby="message" {
             h2 #message { "Message" }
-            @if told.alerts > 1 { p { "One message tells " (words::number(told.alerts as usize)) " alerts." } }
+            @if told.kind == "digest" { p { "A digest: this message stands for several alerts." } }
             (message::drawn(&told.payload))
+            @if told.possible_duplicate { p { "It may be in the channel twice: an answer was lost, and it was sent again." } }
         }
     }
 }
 
-fn attempts(told: &MessageInFull, now: Stamp) -> Markup {
+fn attempts(told: &MessageRecord) -> Markup {
+    // A channel that waited for weeks has thousands: the first tells how it began, the last how it stands.
+    let left_out = told.attempts.len().saturating_sub(MOST_ATTEMPTS);
     html! {
         section aria-labelledby="attempts" {
             h2 #attempts { "Attempts" }
             @if told.attempts.is_empty() { p.empty { "None yet." } }
-            @else {
-                @if told.attempts.len() >= MOST_ATTEMPTS { p { "The newest " (MOST_ATTEMPTS) "." } }
-                ol.attempts { @for attempt in &told.attempts { li { (attempt_line(attempt)) } } }
-            }
-            @if let Some(due) = told.due_at.filter(|due| *due > now) {
-                p { "Tried again " (frame::distance(due, now)) ", " (frame::time(due)) "." }
-            }
+            @if left_out > 0 { p { (words::number(left_out)) " earlier ones are left out." } }
+            (attempt_list(told.attempts.iter().skip(left_out)))
         }
     }
+}
+
+/// Attempts, one a line.
+pub(super) fn attempt_list<'a>(attempts: impl Iterator<Item = &'a AttemptRecord>) -> Markup {
+    html! { ol.attempts { @for attempt in attempts { li { (attempt_line(attempt)) } } } }
 }
 
 fn attempt_line(attempt: &AttemptRecord) -> Markup {

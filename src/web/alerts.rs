@@ -48,8 +48,7 @@ async fn read(store: &Store, asked: &Asked) -> Result<Page, StoreError> {
     let limit = asked.filter.limit;
     // One more than is shown tells whether there are more.
     let filter = HistoryFilter { limit: limit + 1, ..asked.filter.clone() };
-    let (store, order) = (store.clone(), asked.begin.order());
-    let mut alerts = store.history_async(filter, order).await?;
+    let mut alerts = store.history_page(filter, asked.begin.order()).await?;
     let more = alerts.len() > limit;
     alerts.truncate(limit);
     if asked.begin.is_upwards() {

@@ -2,4 +2,5 @@
 //! happen in it, and says what must have arrived; the world fails on anything extra and on anything Slack had to object to.
 
 mod everyday;
+mod explain;
 mod world;
