@@ -7,13 +7,25 @@ pub enum Piece<'t> {
     /// Text, with entities still escaped.
     Text(&'t str),
     /// `<url>` or `<url|label>`.
-    Link { url: &'t str, label: Option<&'t str> },
+    Link {
+        /// Where it leads, escaped.
+        url: &'t str,
+        /// What it shows, escaped; the address where there is none.
+        label: Option<&'t str>,
+    },
     /// Something that notifies people.
     Mention(&'t str),
     /// `<#C…>`.
     Channel(&'t str),
     /// `<!date^…|fallback>`.
-    Date { unix: i64, format: &'t str, fallback: &'t str },
+    Date {
+        /// Seconds since 1970.
+        unix: i64,
+        /// How Slack is to write it.
+        format: &'t str,
+        /// What is shown where it cannot.
+        fallback: &'t str,
+    },
     /// Angle brackets that mean nothing to Slack.
     Malformed(&'t str),
 }

@@ -12,9 +12,9 @@ use super::poll::PollReport;
 use crate::domain::Stamp;
 
 /// Upper bounds of the buckets in which poll durations are counted, in seconds.
-pub const POLL_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+const POLL_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Upper bounds of the buckets in which the time from a status change to Slack is counted, in seconds.
-pub const DELIVERY_BUCKETS: [f64; 11] = [1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0];
+const DELIVERY_BUCKETS: [f64; 11] = [1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0];
 
 /// The shared notes of a running service. Cheap to clone; every clone tells the same.
 #[derive(Debug, Clone)]

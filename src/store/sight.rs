@@ -55,7 +55,11 @@ impl Store {
         self.read(|connection| {
             let sql = "SELECT name, parked_at, parked_reason FROM channels WHERE parked_at IS NOT NULL ORDER BY name";
             let parked = |row: &Row<'_>| {
-                Ok(ParkedChannel { name: row.get("name")?, since: stamp(row, "parked_at")?, reason: row.get("parked_reason")? })
+                Ok(ParkedChannel {
+                    name: row.get("name")?,
+                    since: stamp(row, "parked_at")?,
+                    reason: row.get("parked_reason")?,
+                })
             };
             connection.prepare_cached(sql)?.query_map([], parked)?.collect()
         })

@@ -87,7 +87,8 @@ impl Asked {
     fn take(&mut self, name: &str, text: &str, now: Stamp) -> Result<(), String> {
         let filter = &mut self.filter;
         let not = |what: &str| format!("“{text}” is no {what}.");
-        let moment = || parse_since(text).map(|since| since.resolve(now)).map_err(|error| not(&format!("moment: {error}")));
+        let moment =
+            || parse_since(text).map(|since| since.resolve(now)).map_err(|error| not(&format!("moment: {error}")));
         let place = || from_address(text).ok_or_else(|| not("place in the list"));
         match name {
             "since" => filter.since = Some(moment()?),
@@ -144,7 +145,8 @@ mod tests {
 
     #[test]
     fn the_names_of_history_filter() {
-        let query = "since=1h&project=vision&project=nlp&status=failed&state=dead&state=held&task=%3Cb%3E&user=&limit=7";
+        let query =
+            "since=1h&project=vision&project=nlp&status=failed&state=dead&state=held&task=%3Cb%3E&user=&limit=7";
         let asked = read(query, NOW).unwrap();
         assert_eq!(asked.filter.since, Some(Stamp::from_millis(NOW.as_millis() - 3_600_000)));
         assert_eq!(asked.filter.projects, ["vision", "nlp"]);

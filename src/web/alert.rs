@@ -10,7 +10,7 @@ use super::site::Site;
 use super::{alerts, message};
 use crate::domain::message::words;
 use crate::domain::{AlertRecord, AlertState};
-use crate::store::{AttemptRecord, MessageRecord, VerdictRecord};
+use crate::store::{MessageAttempt as AttemptRecord, MessageRecord, VerdictRecord};
 
 /// Attempts shown of one message.
 const MOST_ATTEMPTS: usize = 50;

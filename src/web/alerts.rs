@@ -41,7 +41,10 @@ pub(super) async fn page(State(site): State<Site>, RawQuery(query): RawQuery) ->
 
 fn refused(problem: &str) -> impl IntoResponse {
     let frame = Frame { title: "Alerts".to_owned(), place: frame::Place::Alerts, refresh: None };
-    shown(&frame, &html! { h1 { "Alerts" } p.problem role="alert" { (problem) } p { a href="/alerts" { "All alerts" } } })
+    shown(
+        &frame,
+        &html! { h1 { "Alerts" } p.problem role="alert" { (problem) } p { a href="/alerts" { "All alerts" } } },
+    )
 }
 
 async fn read(store: &Store, asked: &Asked) -> Result<Page, StoreError> {

@@ -116,7 +116,9 @@ mod tests {
     #[test]
     fn only_addresses_of_the_web_become_links() {
         assert_eq!(clearml_link(Some("javascript:alert(1)"), "x").into_string(), "");
-        assert!(clearml_link(Some("https://app.example.com/\"><script>"), "x").into_string().contains("&quot;&gt;&lt;"));
+        assert!(
+            clearml_link(Some("https://app.example.com/\"><script>"), "x").into_string().contains("&quot;&gt;&lt;")
+        );
     }
 
     #[test]

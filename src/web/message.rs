@@ -74,7 +74,11 @@ fn text(object: Option<&Value>) -> Markup {
     };
     let content = word(object, "text");
     // Slack reads the escapes in a plain text too.
-    if word(object, "type") == "mrkdwn" { mrkdwn(content) } else { html! { bdi { (unescaped(content)) } } }
+    if word(object, "type") == "mrkdwn" {
+        mrkdwn(content)
+    } else {
+        html! { bdi { (unescaped(content)) } }
+    }
 }
 
 fn mrkdwn(content: &str) -> Markup {
@@ -134,7 +138,11 @@ fn emphasized(text: &str) -> Markup {
         if let Some(end) = closing(inside, mark).filter(|_| previous.is_none_or(|letter| !letter.is_alphanumeric())) {
             let (inner, after) = inside.split_at(end);
             let inner = unescaped(inner);
-            let marked = if mark == '*' { html! { strong { (inner) } } } else { html! { code { (inner) } } };
+            let marked = if mark == '*' {
+                html! { strong { (inner) } }
+            } else {
+                html! { code { (inner) } }
+            };
             drawn.push_str(&marked.into_string());
             rest = after.get(1..).unwrap_or_default();
         } else {
@@ -158,7 +166,8 @@ fn closing(inside: &str, mark: char) -> Option<usize> {
     }
     let is_end = |at: &usize| {
         let (inner, after) = inside.split_at(*at);
-        let ends_word = after.get(1..).and_then(|after| after.chars().next()).is_none_or(|next| !next.is_alphanumeric());
+        let ends_word =
+            after.get(1..).and_then(|after| after.chars().next()).is_none_or(|next| !next.is_alphanumeric());
         ends_word && inner.chars().next_back().is_some_and(|last| !last.is_whitespace())
     };
     inside.match_indices(mark).map(|(at, _)| at).find(is_end)
@@ -181,7 +190,8 @@ mod tests {
         assert_eq!(shown("x\n>why &amp; how"), "x<blockquote>why &amp; how</blockquote>");
         assert_eq!(shown("Hey <!here>,"), "Hey <span class=\"mention\">@here</span>,");
         let link = shown("<https://app.example.com/a?b&amp;c|re&lt;b&gt;s>");
-        let expected = "<a href=\"https://app.example.com/a?b&amp;c\" rel=\"noreferrer noopener\"><bdi>re&lt;b&gt;s</bdi></a>";
+        let expected =
+            "<a href=\"https://app.example.com/a?b&amp;c\" rel=\"noreferrer noopener\"><bdi>re&lt;b&gt;s</bdi></a>";
         assert_eq!(link, expected);
     }
 

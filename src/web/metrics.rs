@@ -78,7 +78,9 @@ fn classic(openmetrics: &str) -> String {
     for line in openmetrics.lines().filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF") {
         let told = ["# HELP ", "# TYPE "].into_iter().find_map(|start| Some((start, line.strip_prefix(start)?)));
         match told.and_then(|(start, rest)| Some((start, rest.split_once(' ')?))) {
-            Some((start, (name, rest))) if counters.contains(&name) => text.push_str(&format!("{start}{name}_total {rest}")),
+            Some((start, (name, rest))) if counters.contains(&name) => {
+                text.push_str(&format!("{start}{name}_total {rest}"))
+            }
             _ => text.push_str(line),
         }
         text.push('\n');
@@ -104,7 +106,12 @@ impl Collector for Gathered {
         if let Some(found) = &self.found {
             self.waiting(found, &mut teller)?;
         }
-        teller.gauge("start_time", "When the service started, since 1970", Some(Unit::Seconds), seconds(self.figures.started_at))?;
+        teller.gauge(
+            "start_time",
+            "When the service started, since 1970",
+            Some(Unit::Seconds),
+            seconds(self.figures.started_at),
+        )?;
         let build = [("version", env!("CARGO_PKG_VERSION"))];
         teller.gauges("build_info", "Which version this is", [(build, 1.0)])
     }
@@ -150,7 +157,12 @@ impl Gathered {
         let states = states.map(|(state, count)| ([("state", state)], f64::from(count)));
         teller.gauges("waiting", "Alerts that are not told, by state", states)?;
         let oldest = oldest_at.map_or(0.0, |oldest| self.now.since(oldest).as_secs_f64());
-        teller.gauge("oldest_pending", "Age of the oldest alert that waits; 0 where none does", Some(Unit::Seconds), oldest)?;
+        teller.gauge(
+            "oldest_pending",
+            "Age of the oldest alert that waits; 0 where none does",
+            Some(Unit::Seconds),
+            oldest,
+        )?;
         let parked = u32::try_from(found.parked_channels).unwrap_or(u32::MAX);
         teller.gauge("parked_channels", "Channels that wait for a person", None, f64::from(parked))?;
         let pause = found.paused_until.map_or(0.0, |until| until.since(self.now).as_secs_f64());
@@ -212,7 +224,8 @@ mod tests {
 
     fn told() -> String {
         let figures = Status::new(Stamp::from_millis(1_000), Duration::from_secs(10)).figures();
-        let queue = QueueCounts { pending: 2, unknown: 0, held: 1, dead: 3, oldest_at: Some(Stamp::from_millis(4_000)) };
+        let queue =
+            QueueCounts { pending: 2, unknown: 0, held: 1, dead: 3, oldest_at: Some(Stamp::from_millis(4_000)) };
         let found = Found { queue, parked_channels: 1, paused_until: None, size: 4_096 };
         openmetrics(Gathered { figures, found: Some(found), now: Stamp::from_millis(9_000) })
     }

@@ -132,7 +132,7 @@ async fn ask_clearml(
         let told = format!("the database belongs to {recorded}, and this environment names {server}");
         return Err(UsageError(told).into());
     }
-    let client = assemble::clearml_client(&clearml_settings, &context.host)?;
+    let client = assemble::clearml_client(&clearml_settings, context)?;
     let task = client.task(task_id).await?;
     if task.is_none() {
         client.require_task(task_id).await?;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::decide::tests::{task, watch_all};
 use crate::domain::{AlertRecord, AlertState, KnownTask, Outcome, Status, decide};
-use crate::store::{AttemptRecord, MessageRecord, TaskRecord, TransitionRecord, VerdictRecord};
+use crate::store::{MessageAttempt as AttemptRecord, MessageRecord, TaskRecord, TransitionRecord, VerdictRecord};
 
 /// 2026-11-22 22:27:28.021.
 const FAILED_AT: i64 = 1_795_386_448_021;
