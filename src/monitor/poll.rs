@@ -49,6 +49,8 @@ pub struct PollReport {
     pub problems: Vec<RowProblem>,
     /// Watching began with this poll.
     pub began: bool,
+    /// Where `--since` made it begin, if it did.
+    pub since: Option<Stamp>,
     /// Everything stamped up to here is recorded.
     pub watermark: Option<Stamp>,
 }
@@ -162,7 +164,8 @@ impl Poller {
             return Ok(PollReport { began, watermark, ..PollReport::default() });
         }
         let from = watermark.minus(depth.overlap()).max(watch_from);
-        let mut report = PollReport { began, ..self.read_outcomes(from).await? };
+        let since = began.then_some(watch_from);
+        let mut report = PollReport { began, since, ..self.read_outcomes(from).await? };
         report.watermark = self.store.monitor().await?.watermark;
         self.note_poll(record.last_poll_at).await?;
         Ok(report)

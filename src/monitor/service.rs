@@ -196,9 +196,11 @@ pub fn log_once(report: &PollReport) {
 
 /// Logs what one poll brought: each alert, and each row that could not be understood, once.
 fn log_report(report: &PollReport, told_problems: &mut HashSet<RowProblem>) {
-    if report.began {
-        let watermark = report.watermark.map(|watermark| watermark.to_string());
-        tracing::info!(watermark, "watching begins: outcomes from now on are alerted");
+    let watermark = report.watermark.map(|watermark| watermark.to_string());
+    match report.since {
+        Some(since) => tracing::info!(%since, watermark, "watching begins: outcomes since then are alerted"),
+        None if report.began => tracing::info!(watermark, "watching begins: outcomes from now on are alerted"),
+        None => {}
     }
     report.verdicts.iter().for_each(log_verdict);
     told_problems.retain(|problem| report.problems.contains(problem));

@@ -7,9 +7,26 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "a test ends where its world is not as declared"
 )]
 
+mod bad_input;
+mod cast;
+mod dry_run;
 mod everyday;
 mod explain;
+mod filters;
+mod floods;
+mod follow;
+mod history;
+mod once;
+mod projects;
+mod runs;
+mod service;
+mod slack_flags;
+mod terminal;
+mod trouble;
+mod users;
 mod world;

@@ -132,11 +132,6 @@ impl World {
         self.slack.wait_for_messages(count, PATIENCE).unwrap_or_else(|late| panic!("{late}"))
     }
 
-    /// Waits until `is_so`.
-    pub fn wait_until(&self, what: &str, is_so: impl FnMut() -> bool) {
-        wait_until(what, is_so);
-    }
-
     /// Waits until the running service has polled so many times more.
     pub fn wait_for_polls(&self, count: u64) {
         let before = self.clearml.requests().count("tasks.get_all_ex");
@@ -222,9 +217,19 @@ impl Running {
         wait_until(text, || self.stderr.so_far().contains(text));
     }
 
+    /// Whether this stands in its results.
+    pub fn has_output(&self, text: &str) -> bool {
+        self.stdout.so_far().contains(text)
+    }
+
     /// Waits until this stands in its results.
     pub fn wait_for_output(&self, text: &str) {
-        wait_until(text, || self.stdout.so_far().contains(text));
+        self.wait_until(|told| told.contains(text));
+    }
+
+    /// Waits until its results are so.
+    pub fn wait_until(&self, is_so: impl Fn(&str) -> bool) {
+        wait_until("results", || is_so(&self.stdout.so_far()));
     }
 }
 
