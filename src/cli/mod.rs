@@ -9,6 +9,7 @@ mod dead;
 mod demo;
 mod dry_run;
 mod exit;
+mod explain;
 mod history;
 mod logging;
 mod manual;
@@ -22,6 +23,7 @@ mod sandbox;
 mod signals;
 mod start;
 mod test_knobs;
+mod watched;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -83,6 +85,7 @@ fn execute(arguments: Arguments, environment: ProcessEnvironment) -> anyhow::Res
         Command::Man => manual::page(),
         Command::Run(arguments) => block_on(run::run(*arguments, &context)),
         Command::Once(arguments) => block_on(once::run(*arguments, &context)),
+        Command::Explain(arguments) => block_on(explain::run(*arguments, &context)),
         Command::Check(arguments) => block_on(database::check(*arguments, &context)),
         #[cfg(feature = "sandbox")]
         Command::Demo(_) => block_on(demo::run(&context)),

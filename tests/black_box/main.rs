@@ -16,6 +16,7 @@ mod bad_input;
 mod cast;
 mod dry_run;
 mod everyday;
+mod explain;
 mod filters;
 mod floods;
 mod follow;
