@@ -160,6 +160,8 @@ pub enum Step {
         /// The form to send.
         form: Form,
     },
+    /// The message to be edited is gone or closed to edits: its news is composed anew.
+    Recompose,
     /// Given up: refused in every form.
     Dead,
 }
@@ -293,6 +295,8 @@ pub enum Reconciled {
         /// When.
         due: Stamp,
     },
+    /// An edit that is not there although it was sent again and again: its news is composed anew.
+    Recompose,
     /// Kept until a person decides; looked for again at `due`, in case the scope was added.
     Keep {
         /// When to look again.
@@ -439,6 +443,7 @@ mod tests {
                     }
                     Step::Park { .. } => prop_assert_eq!(answer, Answer::OperatorMustAct),
                     Step::Degrade { form: next } => { prop_assert_eq!(form.plainer(), Some(next)); form = next; }
+                    Step::Recompose => unreachable!("only the edits of digests, decided by the deliverer"),
                     Step::Reconcile { .. } => {
                         prop_assert_eq!(answer, Answer::Ambiguous);
                         let mut absent = 0;
@@ -454,6 +459,7 @@ mod tests {
                                 }
                                 Reconciled::LookAgain { .. } => { if look == Look::Absent { absent += 1; } }
                                 Reconciled::Keep { .. } => prop_assert!(hold),
+                                Reconciled::Recompose => unreachable!("only the edits of digests"),
                             }
                         }
                         if !resent { return Ok(()); }

@@ -7,6 +7,7 @@ mod error;
 mod poll;
 mod projects;
 mod reconcile;
+mod send;
 mod service;
 mod setup;
 

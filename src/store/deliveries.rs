@@ -1,10 +1,13 @@
 //! The outbox: messages with their exact payloads, and every attempt to send them.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 
 use super::rows::{count, maybe_stamp, stamp, unreadable, word};
 use super::{Store, StoreError, channels, monitor};
 use crate::domain::delivery::{Answer, DeliveryState, Form, Reconciled, Step};
+use crate::domain::message::as_new_message;
 use crate::domain::{PendingAlert, Stamp, Task};
 
 /// What a message tells.
@@ -148,6 +151,21 @@ pub struct AttemptResult {
     pub detail: Option<String>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
+}
+
+/// What came of an attempt, and what becomes of its delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptOutcome {
+    /// The delivery, as it was before the attempt.
+    pub delivery: Delivery,
+    /// What came of it.
+    pub result: AttemptResult,
+    /// What becomes of the delivery.
+    pub step: Step,
+    /// Why, for a person.
+    pub reason: Option<String>,
+    /// Replaces the stored payload where a plainer form is to be sent.
+    pub payload: Option<String>,
 }
 
 /// An alert that cannot be delivered, or whose delivery waits for a person's word.
@@ -313,18 +331,10 @@ impl Store {
         .await
     }
 
-    /// Records what came of an attempt, and what becomes of its delivery. `payload` replaces the stored one where a
-    /// plainer form is to be sent.
-    pub async fn finish_attempt(
-        &self,
-        delivery: Delivery,
-        result: AttemptResult,
-        step: Step,
-        reason: Option<String>,
-        payload: Option<String>,
-        now: Stamp,
-    ) -> Result<(), StoreError> {
+    /// Records what came of an attempt, and what becomes of its delivery.
+    pub async fn finish_attempt(&self, outcome: AttemptOutcome, now: Stamp) -> Result<(), StoreError> {
         self.write(move |tx| {
+            let AttemptOutcome { delivery, result, step, reason, payload } = outcome;
             let sql =
                 "UPDATE attempts SET class = ?2, http_status = ?3, error = ?4, detail = ?5, took_ms = ?6 WHERE id = ?1";
             tx.prepare_cached(sql)?.execute(params![
@@ -385,13 +395,11 @@ impl Store {
         .await
     }
 
-    /// Gives up an edit whose message is gone: its alerts are composed anew.
-    pub async fn abandon_edit(&self, delivery: i64, reason: &'static str) -> Result<(), StoreError> {
-        self.write(move |tx| {
-            let sql = "UPDATE alerts SET delivery_id = NULL, digest = 0, state = 'pending', reason = NULL WHERE delivery_id = ?1";
-            tx.execute(sql, [delivery])?;
-            let sql = "UPDATE deliveries SET state = 'dead', reason = ?2 WHERE id = ?1";
-            tx.execute(sql, params![delivery, reason]).map(drop)
+    /// The `ts` of the messages that Slack confirmed a little before this delivery, and after it.
+    pub async fn shown_around(&self, delivery: i64) -> Result<HashSet<String>, StoreError> {
+        self.read(move |connection| {
+            let sql = "SELECT message_ts FROM deliveries WHERE id > ?1 - 1000 AND message_ts IS NOT NULL";
+            connection.prepare_cached(sql)?.query_map([delivery], |row| row.get(0))?.collect()
         })
         .await
     }
@@ -413,18 +421,22 @@ impl Store {
         .await
     }
 
-    /// Takes back messages for a channel that were composed for another channel ID (the name now means another channel).
-    pub async fn recompose_for(&self, channel: &str, channel_id: &str) -> Result<usize, StoreError> {
+    /// Readdresses messages for a channel that were composed for another channel ID (the name now means another
+    /// channel). Edits have nothing to edit there: their alerts are composed anew.
+    pub async fn readdress(&self, channel: &str, channel_id: &str) -> Result<(), StoreError> {
         let (channel, channel_id) = (channel.to_owned(), channel_id.to_owned());
         self.write(move |tx| {
-            let stale = "SELECT id FROM deliveries WHERE channel = ?1 AND channel_id <> ?2 AND method = 'post'
-                         AND state IN ('pending', 'held') AND possible_duplicate = 0";
-            let sql = format!("UPDATE alerts SET delivery_id = NULL, digest = 0 WHERE delivery_id IN ({stale})");
-            let alerts = tx.execute(&sql, params![channel, channel_id])?;
-            let sql =
-                format!("UPDATE deliveries SET state = 'dead', reason = 'the channel changed' WHERE id IN ({stale})");
-            tx.execute(&sql, params![channel, channel_id])?;
-            Ok(alerts)
+            let stale = "channel = ?1 AND channel_id <> ?2 AND state IN ('pending', 'held')";
+            let sql = format!("SELECT id FROM deliveries WHERE {stale} AND method = 'update'");
+            let edits: Vec<i64> = tx
+                .prepare(&sql)?
+                .query_map(params![channel, channel_id], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            edits.into_iter().try_for_each(|edit| take_back(tx, edit, "the channel changed"))?;
+            let sql = format!(
+                "UPDATE deliveries SET channel_id = ?2, payload = json_set(payload, '$.channel', ?2) WHERE {stale}"
+            );
+            tx.execute(&sql, params![channel, channel_id]).map(drop)
         })
         .await
     }
@@ -480,8 +492,18 @@ fn apply(
             tx.execute(sql, params![delivery.id, form.as_str(), payload])?;
             wait(tx, delivery.id, DeliveryState::Pending, Stamp::EPOCH, reason)
         }
+        Step::Recompose => take_back(tx, delivery.id, reason.unwrap_or("the message it edits is gone")),
         Step::Dead => wait(tx, delivery.id, DeliveryState::Dead, now, reason),
     }
+}
+
+/// Gives a message up that was never shown: its alerts are composed anew.
+fn take_back(tx: &Transaction<'_>, delivery: i64, reason: &str) -> rusqlite::Result<()> {
+    let sql =
+        "UPDATE alerts SET delivery_id = NULL, digest = 0, state = 'pending', reason = NULL WHERE delivery_id = ?1";
+    tx.execute(sql, [delivery])?;
+    let sql = "UPDATE deliveries SET state = 'dead', reason = ?2 WHERE id = ?1";
+    tx.execute(sql, params![delivery, reason]).map(drop)
 }
 
 fn apply_look(
@@ -495,7 +517,9 @@ fn apply_look(
         Reconciled::Sent { ts } => mark_sent(tx, delivery, &ts, now),
         Reconciled::Resend { possible_duplicate } => {
             if possible_duplicate {
-                tx.execute("UPDATE deliveries SET possible_duplicate = 1 WHERE id = ?1", [delivery.id])?;
+                let sql = "UPDATE deliveries SET possible_duplicate = 1, method = 'post', edits = NULL, payload = ?2
+                           WHERE id = ?1";
+                tx.execute(sql, params![delivery.id, as_new_message(&delivery.payload)])?;
             }
             let reason = "its answer was lost; it is sent again";
             wait(tx, delivery.id, DeliveryState::Pending, Stamp::EPOCH, Some(reason))
@@ -504,6 +528,7 @@ fn apply_look(
             let sql = "UPDATE deliveries SET due_at = ?2, looks = looks + ?3, failures = failures + ?4 WHERE id = ?1";
             tx.execute(sql, params![delivery.id, due.as_millis(), found_absent, !found_absent]).map(drop)
         }
+        Reconciled::Recompose => take_back(tx, delivery.id, "the edit did not arrive"),
         Reconciled::Keep { due } => {
             let reason = "its answer was lost: it may be in the channel. Look there, then `clearml-alerts dead retry` or `dead drop`";
             wait(tx, delivery.id, DeliveryState::Unknown, due, Some(reason))

@@ -21,7 +21,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use channels::{ChannelRecord, Pause};
-pub use deliveries::{Attempt, AttemptResult, DeadLetter, Delivery, DeliveryKind, Method, NewDelivery, QueueCounts};
+pub use deliveries::{Attempt, AttemptOutcome, AttemptResult, DeadLetter, Delivery, DeliveryKind, Method, NewDelivery, QueueCounts};
 pub use error::StoreError;
 pub use history::{HistoryFilter, Order};
 pub use lock::InstanceLock;
