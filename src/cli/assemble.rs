@@ -9,6 +9,7 @@ use anyhow::Context;
 use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
+use super::test_knobs;
 use crate::clock::Clock;
 use crate::domain::delivery::{OnUnknown, Waits};
 use crate::domain::{Outcome, ProjectFilter, Rule, UserFilter};
@@ -53,16 +54,22 @@ pub(super) fn clearml_client(settings: &ClearmlSettings, host: &str) -> anyhow::
     let mut config = clearml::Config::new(settings.api.clone(), credentials);
     config.verify_certificate = settings.verify_certificate;
     host.clone_into(&mut config.worker);
+    let network = test_knobs::network();
+    config.timeout = network.time_limit.unwrap_or(config.timeout);
+    config.connect_timeout = network.time_limit.unwrap_or(config.connect_timeout);
+    config.retry.backoff.first = config.retry.backoff.first.mul_f64(network.wait_factor);
+    config.retry.backoff.longest = config.retry.backoff.longest.mul_f64(network.wait_factor);
     Ok(clearml::Client::new(config)?)
 }
 
 /// The Slack client.
 pub(super) fn slack_client(settings: &SlackSettings) -> anyhow::Result<slack::Client> {
+    let time_limit = test_knobs::network().time_limit;
     Ok(slack::Client::new(slack::Config {
         base_url: settings.base_url.clone(),
         token: settings.token.clone(),
-        timeout: SLACK_TIMEOUT,
-        connect_timeout: SLACK_CONNECT_TIMEOUT,
+        timeout: time_limit.unwrap_or(SLACK_TIMEOUT),
+        connect_timeout: time_limit.unwrap_or(SLACK_CONNECT_TIMEOUT),
     })?)
 }
 

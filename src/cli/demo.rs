@@ -111,7 +111,7 @@ impl Stage {
             waits: Waits::STANDARD,
             host: context.host.clone(),
         };
-        let monitor = start::monitor(&self.settings, &context).await?;
+        let monitor = start::monitor(&self.settings, &context, start::WhileAway::GiveUp).await?;
         let polled = self.clearml.requests().count("tasks.get_all_ex");
         let stop = CancellationToken::new();
         let config = ServiceConfig { refresh: self.settings.service.refresh, channels: Vec::new() };

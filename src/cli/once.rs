@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::arguments::OnceArguments;
 use super::exit::Exit;
-use super::start::{self, Context, Monitor};
+use super::start::{self, Context, Monitor, WhileAway};
 use super::{dry_run, output, signals};
 use crate::monitor::{Deliverer, Depth, Next, PollReport};
 use crate::settings::Settings;
@@ -19,15 +19,17 @@ pub(super) async fn run(arguments: OnceArguments, context: &Context) -> anyhow::
         return dry_run::run(&arguments.flags, context).await;
     }
     let settings = Settings::resolve(&arguments.flags, context.environment())?;
-    let mut monitor = start::monitor(&settings, context).await?;
+    let mut monitor = start::monitor(&settings, context, WhileAway::GiveUp).await?;
     let stop = signals::stop_on_request();
     let report = tokio::select! {
-        report = monitor.poller.poll_once(Depth::Sweep) => report?,
+        report = monitor.poller.poll_once(Depth::Sweep) => report,
         () = stop.cancelled() => anyhow::bail!(super::Interrupted),
     };
-    crate::monitor::log_once(&report);
+    report.iter().for_each(crate::monitor::log_once);
     let before = monitor.store.queue_counts().await?;
+    // What waits goes out also where ClearML could not be asked.
     deliver(&mut monitor.deliverer, arguments.deliver_timeout, &stop).await?;
+    let report = report?;
     let after = monitor.store.queue_counts().await?;
     output::text(&summary(&report, before, after, &monitor))?;
     Ok(if after.undelivered() > 0 { Exit::Undelivered } else { Exit::Done })

@@ -23,7 +23,7 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
     }
     let settings = Settings::resolve(&arguments.flags, context.environment())?;
     let stop = signals::stop_on_request();
-    let starting = start::monitor(&settings, context);
+    let starting = start::monitor(&settings, context, start::WhileAway::Wait);
     let mut monitor = tokio::select! {
         monitor = starting => monitor?,
         () = stop.cancelled() => return Ok(Exit::Done),

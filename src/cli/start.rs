@@ -39,6 +39,15 @@ impl Context {
     }
 }
 
+/// What to do while ClearML is away at the start of a monitor that has watched before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhileAway {
+    /// Wait for it: a service.
+    Wait,
+    /// Give up: cron comes again.
+    GiveUp,
+}
+
 /// A monitor that is ready to run.
 pub(super) struct Monitor {
     /// Asks ClearML and records.
@@ -56,14 +65,18 @@ pub(super) struct Monitor {
 }
 
 /// Makes a monitor ready: database, login, users, projects, channel. On a fresh database everything else is checked
-/// before the file is made; on one that is there already, the lock comes first, and a server or a Slack that is away is
-/// waited for.
-pub(super) async fn monitor(settings: &Settings, context: &Context) -> anyhow::Result<Monitor> {
+/// before the file is made; on one that is there already, the lock comes first, and a Slack that is away is waited for;
+/// `while_away` says what to do without ClearML.
+pub(super) async fn monitor(
+    settings: &Settings,
+    context: &Context,
+    while_away: WhileAway,
+) -> anyhow::Result<Monitor> {
     for warning in &settings.clearml.warnings {
         tracing::warn!("{warning}");
     }
     let path = &settings.database.path;
-    let existing = if path.exists() { Some(own(settings)?) } else { None };
+    let existing = if path.exists() { Some(own(settings).await?) } else { None };
     let server = assemble::server_name(&settings.clearml);
     let has_watched = match &existing {
         Some(store) => store.claim(&server).await?.watermark.is_some(),
@@ -74,15 +87,17 @@ pub(super) async fn monitor(settings: &Settings, context: &Context) -> anyhow::R
     let rule = loop {
         match log_in(settings, &clearml).await {
             Ok(rule) => break rule,
-            Err(error) if has_watched && error.is_transient() => {
+            Err(error) if has_watched && error.is_transient() && while_away == WhileAway::Wait => {
                 tracing::error!(%error, "ClearML is away; starting as soon as it answers");
-                tokio::time::sleep(ASK_AGAIN).await;
+                tokio::time::sleep(ASK_AGAIN.mul_f64(super::test_knobs::network().wait_factor)).await;
             }
             Err(error) => return Err(error.into()),
         }
     };
     let is_known_channel = match &existing {
-        Some(store) => store.channel(&rule.channel).await?.channel_id.is_some(),
+        Some(store) => {
+            monitor::is_channel_id(&rule.channel) || store.channel(&rule.channel).await?.channel_id.is_some()
+        }
         None => false,
     };
     if !has_watched || !is_known_channel {
@@ -90,7 +105,7 @@ pub(super) async fn monitor(settings: &Settings, context: &Context) -> anyhow::R
     }
     let store = match existing {
         Some(store) => store,
-        None => own(settings)?,
+        None => own(settings).await?,
     };
     store.claim(&server).await?;
     if has_watched && settings.service.since.is_some() {
@@ -118,12 +133,14 @@ pub(super) async fn monitor(settings: &Settings, context: &Context) -> anyhow::R
     Ok(Monitor { poller, deliverer, news, store, rule, server })
 }
 
-fn own(settings: &Settings) -> anyhow::Result<Store> {
+async fn own(settings: &Settings) -> anyhow::Result<Store> {
     if let Some(directory) = settings.database.own_directory() {
         private_directory(directory)
             .with_context(|| format!("making the database's directory {}", directory.display()))?;
     }
-    assemble::own_database(&settings.database.path, settings.service.wait_lock)
+    let (path, wait) = (settings.database.path.clone(), settings.service.wait_lock);
+    // Waiting for another instance blocks its thread, and a request to stop must be heard meanwhile.
+    tokio::task::spawn_blocking(move || assemble::own_database(&path, wait)).await?
 }
 
 fn private_directory(directory: &Path) -> std::io::Result<()> {

@@ -189,6 +189,8 @@ pub struct Waits {
     /// Before an absent message is believed to be absent: an answer may be lost while Slack still works on the request,
     /// and a history may lag behind.
     pub settle: Duration,
+    /// Between two log lines about a backlog.
+    pub report: Duration,
 }
 
 impl Waits {
@@ -198,6 +200,7 @@ impl Waits {
         long_retry: Backoff { first: Duration::from_mins(2), longest: Duration::from_mins(30) },
         parked: Duration::from_mins(1),
         settle: Duration::from_secs(5),
+        report: Duration::from_mins(1),
     };
 
     /// All waits times `factor`, for tests.
@@ -210,6 +213,7 @@ impl Waits {
             long_retry: scaled(self.long_retry),
             parked: scale(self.parked),
             settle: scale(self.settle),
+            report: scale(self.report),
         }
     }
 }

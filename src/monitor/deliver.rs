@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::backlog::Backlog;
 use super::error::MonitorError;
 use super::send::Unrecorded;
 use crate::clearml;
@@ -97,6 +98,7 @@ pub struct Deliverer {
     pub(super) spoken: HashMap<String, Instant>,
     /// What became of the last attempt, where the database could not take it yet.
     pub(super) unrecorded: Option<Unrecorded>,
+    pub(super) backlog: Backlog,
     /// Messages that are kept because nobody may look for them, and that the log has told of.
     pub(super) told_kept: HashSet<i64>,
 }
@@ -125,6 +127,7 @@ impl Deliverer {
             unready: HashMap::new(),
             spoken: HashMap::new(),
             unrecorded: None,
+            backlog: Backlog::default(),
             told_kept: HashSet::new(),
         }
     }
@@ -166,6 +169,7 @@ impl Deliverer {
     /// Sends what is due until nothing is, `stop` is set, or a good while has passed; says when to come back.
     pub async fn deliver_due(&mut self, stop: &CancellationToken) -> Result<Next, MonitorError> {
         self.record_again().await?;
+        self.speak_of_backlog().await?;
         let channels = self.channels().await?;
         for _ in 0..ROUNDS {
             let mut next = Next::Idle;
@@ -269,9 +273,6 @@ impl Deliverer {
     /// another channel by now.
     async fn channel_id(&mut self, channel: &str, record: &ChannelRecord) -> Result<String, MonitorError> {
         if is_channel_id(channel) {
-            if record.channel_id.is_none() {
-                self.store.remember_channel(channel, channel).await?;
-            }
             return Ok(channel.to_owned());
         }
         if let Some(known) = &record.channel_id
@@ -337,7 +338,7 @@ pub(super) fn method_of(method: Method) -> slack::Method {
 }
 
 /// Whether the user gave an ID (`C0123456789`) rather than a name: Slack's names have no capitals.
-pub(super) fn is_channel_id(channel: &str) -> bool {
+pub fn is_channel_id(channel: &str) -> bool {
     let mut characters = channel.chars();
     let kind = characters.next();
     matches!(kind, Some('C' | 'G' | 'D'))

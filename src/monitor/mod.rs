@@ -1,6 +1,7 @@
 //! The service: poll, compose, deliver, and the loop around them. The only room that knows ClearML, Slack and the store
 //! together. [`Poller::poll_once`] and [`Deliverer::deliver_due`] serve the loop, `once` and the tests alike.
 
+mod backlog;
 mod compose;
 mod deliver;
 mod error;
@@ -11,7 +12,7 @@ mod send;
 mod service;
 mod setup;
 
-pub use deliver::{Deliverer, DeliveryConfig, Next, StartRequest, is_refusal};
+pub use deliver::{Deliverer, DeliveryConfig, Next, StartRequest, is_channel_id, is_refusal};
 pub use error::MonitorError;
 pub use poll::{Depth, PollReport, Poller, PollerConfig, Progress};
 pub use service::{ServiceConfig, log_once, run};

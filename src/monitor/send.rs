@@ -123,6 +123,7 @@ impl Deliverer {
                 let attempts = delivery.tries + 1;
                 tracing::info!(delivery = id, channel, kind = delivery.kind.as_str(), attempts, "posted to Slack");
                 self.spoken.remove(channel);
+                self.backlog.sent = self.backlog.sent.saturating_add(1);
             }
             Step::Retry { due, pause } => {
                 let wait = due.since(self.clock.steady());
