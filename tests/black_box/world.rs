@@ -86,6 +86,11 @@ impl World {
 
     /// Starts the service with the usual channel, a short refresh, and no start message.
     pub fn start(&self, more: &[&str]) -> Running {
+        Running::start(&mut self.service_command(more))
+    }
+
+    /// The service's command: the usual channel, a short refresh, and no start message.
+    pub fn service_command(&self, more: &[&str]) -> Command {
         let usual = [
             "run",
             "--local",
@@ -98,7 +103,12 @@ impl World {
             "--announce",
             "none",
         ];
-        Running::start(&mut self.command(&[&usual, more].concat()))
+        self.command(&[&usual, more].concat())
+    }
+
+    /// Changes the database behind the program's back.
+    pub fn sql(&self, statements: &str) {
+        rusqlite::Connection::open(self.database()).unwrap().execute_batch(statements).unwrap();
     }
 
     /// What `history --format json` tells.
