@@ -106,6 +106,12 @@ impl World {
         self.command(&[&usual, more].concat())
     }
 
+    /// Up to where everything is recorded, in milliseconds.
+    pub fn watermark(&self) -> i64 {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.query_row("SELECT watermark FROM monitor", [], |row| row.get(0)).unwrap()
+    }
+
     /// Changes the database behind the program's back.
     pub fn sql(&self, statements: &str) {
         rusqlite::Connection::open(self.database()).unwrap().execute_batch(statements).unwrap();
