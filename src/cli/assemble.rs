@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
-use super::test_knobs;
+use super::{start, test_knobs};
+
 use crate::clock::Clock;
 use crate::domain::delivery::{OnUnknown, Waits};
 use crate::domain::{Outcome, ProjectFilter, Rule, UserFilter};
@@ -44,7 +45,7 @@ fn instance_name() -> String {
 }
 
 /// The ClearML client.
-pub(super) fn clearml_client(settings: &ClearmlSettings, host: &str) -> anyhow::Result<clearml::Client> {
+pub(super) fn clearml_client(settings: &ClearmlSettings, start: &start::Context) -> anyhow::Result<clearml::Client> {
     let credentials = match &settings.credentials {
         settings::Credentials::Keys { access, secret } => {
             clearml::Credentials::Keys { access: access.expose_secret().to_owned(), secret: secret.clone() }
@@ -53,23 +54,20 @@ pub(super) fn clearml_client(settings: &ClearmlSettings, host: &str) -> anyhow::
     };
     let mut config = clearml::Config::new(settings.api.clone(), credentials);
     config.verify_certificate = settings.verify_certificate;
-    host.clone_into(&mut config.worker);
-    let network = test_knobs::network();
-    config.timeout = network.time_limit.unwrap_or(config.timeout);
-    config.connect_timeout = network.time_limit.unwrap_or(config.connect_timeout);
-    config.retry.backoff.first = config.retry.backoff.first.mul_f64(network.wait_factor);
-    config.retry.backoff.longest = config.retry.backoff.longest.mul_f64(network.wait_factor);
+    config.retry = start.patience.clearml;
+    config.timeout = test_knobs::time_limit().unwrap_or(config.timeout);
+    config.connect_timeout = test_knobs::time_limit().unwrap_or(config.connect_timeout);
+    start.host.clone_into(&mut config.worker);
     Ok(clearml::Client::new(config)?)
 }
 
 /// The Slack client.
 pub(super) fn slack_client(settings: &SlackSettings) -> anyhow::Result<slack::Client> {
-    let time_limit = test_knobs::network().time_limit;
     Ok(slack::Client::new(slack::Config {
         base_url: settings.base_url.clone(),
         token: settings.token.clone(),
-        timeout: time_limit.unwrap_or(SLACK_TIMEOUT),
-        connect_timeout: time_limit.unwrap_or(SLACK_CONNECT_TIMEOUT),
+        timeout: test_knobs::time_limit().unwrap_or(SLACK_TIMEOUT),
+        connect_timeout: test_knobs::time_limit().unwrap_or(SLACK_CONNECT_TIMEOUT),
     })?)
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn run(flags: &AllFlags, context: &Context) -> anyhow::Result<E
     let channel = flags.slack.channel.as_deref().unwrap_or(NO_CHANNEL);
     let folder = tempfile::tempdir()?;
     let store = throw_away_copy(&database.path, folder.path())?;
-    let clearml = assemble::clearml_client(&clearml_settings, &context.host)?;
+    let clearml = assemble::clearml_client(&clearml_settings, context)?;
     clearml.login().await?;
     let rule = assemble::default_rule(&rule_settings, channel, &clearml).await?;
     monitor::require_projects(&rule, &clearml).await?;

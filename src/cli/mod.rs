@@ -12,6 +12,7 @@ mod logging;
 mod manual;
 mod once;
 mod output;
+mod patience;
 mod progress;
 mod run;
 #[cfg(feature = "sandbox")]
@@ -64,6 +65,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "the last word of a command that failed, whatever the log level")]
 fn report(error: &anyhow::Error) {
+    progress::clear();
     eprintln!("error: {error:#}");
 }
 

@@ -2,23 +2,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::Notify;
 
 use super::assemble::{self, Halves, Parts};
+use super::patience::Patience;
 use super::progress;
 use crate::clock::Clock;
 use crate::domain::Rule;
-use crate::domain::delivery::Waits;
 use crate::monitor::{self, Deliverer, MonitorError, Poller};
 use crate::settings::{Environment, Settings};
 use crate::slack;
 use crate::store::Store;
-
-/// While ClearML is away at the start of a monitor that has watched before, it is asked again this often.
-const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 /// What a command is handed from outside: environment, clock, waits, the machine's name.
 pub(super) struct Context {
@@ -26,8 +22,8 @@ pub(super) struct Context {
     pub environment: Box<dyn Environment + Send + Sync>,
     /// The time.
     pub clock: Clock,
-    /// How patiently messages are sent.
-    pub waits: Waits,
+    /// How patiently the servers are asked.
+    pub patience: Patience,
     /// This machine's name.
     pub host: String,
 }
@@ -39,13 +35,13 @@ impl Context {
     }
 }
 
-/// What to do while ClearML is away at the start of a monitor that has watched before.
+/// What to do about a ClearML that does not answer at the start of a monitor that has watched before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WhileAway {
-    /// Wait for it: a service.
+pub(super) enum WhenAway {
+    /// Ask again until it does: a service is started once and for all.
     Wait,
-    /// Give up: cron comes again.
-    GiveUp,
+    /// Fail: the next run of cron asks again.
+    Fail,
 }
 
 /// A monitor that is ready to run.
@@ -65,13 +61,9 @@ pub(super) struct Monitor {
 }
 
 /// Makes a monitor ready: database, login, users, projects, channel. On a fresh database everything else is checked
-/// before the file is made; on one that is there already, the lock comes first, and a Slack that is away is waited for;
-/// `while_away` says what to do without ClearML.
-pub(super) async fn monitor(
-    settings: &Settings,
-    context: &Context,
-    while_away: WhileAway,
-) -> anyhow::Result<Monitor> {
+/// before the file is made; on one that is there already, the lock comes first, a Slack that is away is no hindrance, and
+/// a server that is away is waited for where `when_away` says so.
+pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: WhenAway) -> anyhow::Result<Monitor> {
     for warning in &settings.clearml.warnings {
         tracing::warn!("{warning}");
     }
@@ -82,14 +74,14 @@ pub(super) async fn monitor(
         Some(store) => store.claim(&server).await?.watermark.is_some(),
         None => false,
     };
-    let clearml = assemble::clearml_client(&settings.clearml, &context.host)?;
+    let clearml = assemble::clearml_client(&settings.clearml, context)?;
     let slack = assemble::slack_client(&settings.slack)?;
     let rule = loop {
         match log_in(settings, &clearml).await {
             Ok(rule) => break rule,
-            Err(error) if has_watched && error.is_transient() && while_away == WhileAway::Wait => {
+            Err(error) if has_watched && when_away == WhenAway::Wait && error.is_transient() => {
                 tracing::error!(%error, "ClearML is away; starting as soon as it answers");
-                tokio::time::sleep(ASK_AGAIN.mul_f64(super::test_knobs::network().wait_factor)).await;
+                tokio::time::sleep(context.patience.ask_again).await;
             }
             Err(error) => return Err(error.into()),
         }
@@ -121,7 +113,7 @@ pub(super) async fn monitor(
         slack,
         rule: rule.clone(),
         clock: context.clock.clone(),
-        waits: context.waits,
+        waits: context.patience.slack,
         host: context.host.clone(),
     };
     let on_progress = progress::reporter();
@@ -139,7 +131,7 @@ async fn own(settings: &Settings) -> anyhow::Result<Store> {
             .with_context(|| format!("making the database's directory {}", directory.display()))?;
     }
     let (path, wait) = (settings.database.path.clone(), settings.service.wait_lock);
-    // Waiting for another instance blocks its thread, and a request to stop must be heard meanwhile.
+    // On a thread of its own: a request to stop must be heard while another instance is waited for.
     tokio::task::spawn_blocking(move || assemble::own_database(&path, wait)).await?
 }
 

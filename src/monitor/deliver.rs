@@ -350,7 +350,7 @@ pub fn is_channel_id(channel: &str) -> bool {
 pub fn is_refusal(error: &MonitorError) -> bool {
     match error {
         MonitorError::Slack(error) => error.class == Class::OperatorMustAct,
-        MonitorError::NoChannel { .. } => true,
+        MonitorError::NoChannel { .. } | MonitorError::ArchivedChannel { .. } => true,
         _ => false,
     }
 }
