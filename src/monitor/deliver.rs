@@ -221,13 +221,8 @@ impl Deliverer {
             let composed = self.compose_due(channel, &channel_id).await?;
             return Ok(if composed { Next::Now } else { Next::Idle });
         };
-        if delivery.state == DeliveryState::Sending {
-            // Nothing is under way between two steps: the outcome of this attempt could not be recorded.
-            self.recover().await?;
-            return Ok(Next::Now);
-        }
         if delivery.channel_id != channel_id && delivery.state != DeliveryState::Unknown {
-            self.store.readdress(channel, &channel_id).await?;
+            self.store.recompose_for(channel, &channel_id).await?;
             return Ok(Next::Now);
         }
         if let Some(wait) = self.must_wait(&delivery) {

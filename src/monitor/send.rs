@@ -9,11 +9,17 @@ use super::error::MonitorError;
 use crate::domain::delivery::{Answer, Situation, Step, after_answer};
 use crate::domain::message;
 use crate::slack::{self, DeliveryOutcome};
-use crate::store::{Attempt, AttemptOutcome, AttemptResult, Delivery, Method};
+use crate::store::{Attempt, AttemptResult, Delivery, Method};
 
 /// What became of an attempt, until it is recorded.
 #[derive(Debug, Clone)]
-pub(super) struct Unrecorded(AttemptOutcome);
+pub(super) struct Unrecorded {
+    delivery: Delivery,
+    result: AttemptResult,
+    step: Step,
+    reason: Option<String>,
+    payload: Option<String>,
+}
 
 /// Tries of an edit whose answer says nothing before it is looked for like a message: until then it is sent again, which
 /// shows it once however often it arrives.
@@ -39,16 +45,17 @@ impl Deliverer {
 
     /// Records what the database could not take at its time.
     pub(super) async fn record_again(&mut self) -> Result<(), MonitorError> {
-        if let Some(Unrecorded(outcome)) = self.unrecorded.take() {
-            self.finish(outcome).await?;
+        match self.unrecorded.take() {
+            Some(outcome) => self.finish(outcome).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    async fn finish(&mut self, outcome: AttemptOutcome) -> Result<(), MonitorError> {
-        let finished = self.store.finish_attempt(outcome.clone(), self.clock.now()).await;
+    async fn finish(&mut self, outcome: Unrecorded) -> Result<(), MonitorError> {
+        let Unrecorded { delivery, result, step, reason, payload } = outcome.clone();
+        let finished = self.store.finish_attempt(delivery, result, step, reason, payload, self.clock.now()).await;
         if finished.is_err() {
-            self.unrecorded = Some(Unrecorded(outcome));
+            self.unrecorded = Some(outcome);
         }
         Ok(finished?)
     }
@@ -81,7 +88,7 @@ impl Deliverer {
         let (http_status, error, detail) = (tried.http_status, tried.error.clone(), tried.detail.clone());
         let result = AttemptResult { attempt, answer, http_status, error, detail, took_ms };
         let reason = reason_of(&tried);
-        self.finish(AttemptOutcome { delivery, result, step, reason, payload }).await
+        self.finish(Unrecorded { delivery, result, step, reason, payload }).await
     }
 
     /// What the outcome means for the message, and whether the bot just joined the channel because of it.
