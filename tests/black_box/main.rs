@@ -3,4 +3,5 @@
 
 mod clearml_faults;
 mod everyday;
+mod slack_faults;
 mod world;

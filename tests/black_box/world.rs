@@ -111,6 +111,16 @@ impl World {
         self.command(&[&usual, more].concat())
     }
 
+    /// Waits until the newest alert of the task of this name is in this state.
+    pub fn wait_for_state(&self, task_name: &str, state: &str) {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.busy_timeout(PATIENCE).unwrap();
+        let sql = "SELECT state FROM alerts WHERE task_name = ?1 ORDER BY id DESC LIMIT 1";
+        wait_until(&format!("{task_name} to be {state}"), || {
+            database.query_row(sql, [task_name], |row| row.get::<_, String>(0)).is_ok_and(|found| found == state)
+        });
+    }
+
     /// Up to where everything is recorded, in milliseconds.
     pub fn watermark(&self) -> i64 {
         let database = rusqlite::Connection::open(self.database()).unwrap();
