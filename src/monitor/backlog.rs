@@ -23,6 +23,13 @@ struct Look {
     waiting: u32,
 }
 
+impl Backlog {
+    /// Nothing waits any more.
+    pub(super) fn end(&mut self) {
+        self.last = None;
+    }
+}
+
 impl Deliverer {
     /// Looks at the queue once a minute, and speaks of it where alerts waited at the last look too.
     pub(super) async fn speak_of_backlog(&mut self) -> Result<(), MonitorError> {

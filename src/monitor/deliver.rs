@@ -20,6 +20,9 @@ use crate::store::{ChannelRecord, Delivery, Method, Store};
 
 /// Steps of each channel before the list of channels is made anew.
 const ROUNDS: usize = 100;
+/// Where Slack does not tell its time it is taken to be a day behind: a look for a lost answer then begins too early, and
+/// never too late.
+const UNKNOWN_BEHIND: i64 = -86_400_000;
 /// How often a parked channel is spoken of loudly in the log.
 const LOUD_PERIOD: Duration = Duration::from_mins(10);
 
@@ -179,6 +182,9 @@ impl Deliverer {
                 }
                 next = next.sooner(self.step(channel).await?);
             }
+            if next == Next::Idle {
+                self.backlog.end();
+            }
             if next != Next::Now {
                 return Ok(next);
             }
@@ -219,9 +225,13 @@ impl Deliverer {
         let skip_unknown = self.config.on_unknown == OnUnknown::Hold;
         let Some(delivery) = self.store.next_delivery(channel, skip_unknown).await? else {
             let composed = self.compose_due(channel, &channel_id).await?;
-            return Ok(if composed { Next::Now } else { Next::Idle });
+            return if composed { Ok(Next::Now) } else { self.next_look(channel).await };
         };
-        if delivery.channel_id != channel_id && delivery.state != DeliveryState::Unknown {
+        if !matches!(delivery.state, DeliveryState::Pending | DeliveryState::Held) {
+            // What may have arrived is looked for first, be its time as near as it may.
+            return Ok(self.wait_until(delivery.due_at).unwrap_or(Next::Now));
+        }
+        if delivery.channel_id != channel_id {
             self.store.recompose_for(channel, &channel_id).await?;
             return Ok(Next::Now);
         }
@@ -230,6 +240,12 @@ impl Deliverer {
         }
         self.send(delivery).await?;
         Ok(Next::Now)
+    }
+
+    /// When the next lost answer is to be looked for that holds no other message up.
+    async fn next_look(&self, channel: &str) -> Result<Next, MonitorError> {
+        let due = self.store.next_look(channel).await?;
+        Ok(due.map_or(Next::Idle, |due| self.wait_until(due).unwrap_or(Next::Now)))
     }
 
     fn must_wait(&self, delivery: &Delivery) -> Option<Next> {
@@ -254,7 +270,7 @@ impl Deliverer {
         if self.slack_ahead.is_none() {
             let identity = self.slack.auth_test().await?;
             let ahead = identity.server_time.map(|slack| slack.as_millis() - self.clock.steady().as_millis());
-            self.slack_ahead = Some(ahead.unwrap_or(0));
+            self.slack_ahead = Some(ahead.unwrap_or(UNKNOWN_BEHIND));
         }
         Ok(())
     }

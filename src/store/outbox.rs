@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params}
 
 use super::deliveries::{DELIVERY_COLUMNS, PENDING_COLUMNS, delivery, pending_alert};
 use super::error::Stop;
-use super::rows::count;
+use super::rows::{count, maybe_stamp};
 use super::{Delivery, DeliveryKind, NewDelivery, Store, StoreError, channels, monitor};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::{AlertState, PendingAlert, Stamp};
@@ -100,6 +100,18 @@ impl Store {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(&lost_answers())?;
             statement.query_map(params![channel, now.as_millis()], delivery)?.collect()
+        })
+        .await
+    }
+
+    /// When the next message for `channel` whose answer was lost is to be looked for.
+    pub async fn next_look(&self, channel: &str) -> Result<Option<Stamp>, StoreError> {
+        let channel = channel.to_owned();
+        self.read(move |connection| {
+            let sql = format!(
+                "SELECT min(due_at) AS due FROM deliveries WHERE channel = ?1 AND {OPEN} AND state = 'unknown'"
+            );
+            connection.prepare_cached(&sql)?.query_row([channel], |row| maybe_stamp(row, "due"))
         })
         .await
     }
