@@ -13,7 +13,7 @@ use super::{start, test_knobs};
 
 use crate::clock::Clock;
 use crate::domain::delivery::{OnUnknown, Waits};
-use crate::domain::{Outcome, ProjectFilter, Rule, UserFilter};
+use crate::domain::{Outcome, ProjectFilter, Redactor, Rule, UserFilter};
 use crate::monitor::{self, Deliverer, DeliveryConfig, MonitorError, Poller, PollerConfig, Progress, StartRequest};
 use crate::settings::{self, ClearmlSettings, RuleSettings, Since, SlackSettings};
 use crate::store::{Access, Store};
@@ -135,6 +135,8 @@ pub(super) struct Parts {
     pub waits: Waits,
     /// This machine's name.
     pub host: String,
+    /// What is blotted out of consoles, besides the built-in patterns.
+    pub redact: Vec<regex::Regex>,
 }
 
 fn on_unknown(policy: settings::OnUnknown) -> OnUnknown {
@@ -152,7 +154,7 @@ pub(super) async fn halves(
     since: Option<Since>,
     on_progress: Box<dyn Fn(Progress) + Send + Sync>,
 ) -> anyhow::Result<Halves> {
-    let Parts { store, clearml, slack, rule, clock, waits, host } = parts;
+    let Parts { store, clearml, slack, rule, clock, waits, host, redact } = parts;
     let web = clearml_settings.web.as_ref().map(ToString::to_string);
     let news = Arc::new(Notify::new());
     let prefixes = rule.message_prefix.iter().map(|prefix| (rule.name.clone(), prefix.clone())).collect();
@@ -165,6 +167,7 @@ pub(super) async fn halves(
         on_unknown: on_unknown(slack_settings.on_unknown),
         waits,
         rate: slack_settings.rate,
+        redactor: Redactor::new(redact),
     };
     let deliverer = Deliverer::new(store.clone(), clearml.clone(), slack, clock.clone(), config);
     let server = server_name(clearml_settings);

@@ -12,7 +12,7 @@ use super::error::MonitorError;
 use super::send::Unrecorded;
 use crate::clearml;
 use crate::clock::Clock;
-use crate::domain::Stamp;
+use crate::domain::{Redactor, Stamp};
 use crate::domain::delivery::{DeliveryState, LONGEST_RETRY_AFTER, OnUnknown, Waits};
 use crate::slack::pacing::DEFAULT_BURST;
 use crate::slack::{self, Class, Pacer, Pauses};
@@ -45,6 +45,8 @@ pub struct DeliveryConfig {
     pub waits: Waits,
     /// Messages a second in each channel; 0 leaves the pace to Slack.
     pub rate: f64,
+    /// Blots secrets out of consoles.
+    pub redactor: Redactor,
 }
 
 /// A start message that waits for its channel.
@@ -94,7 +96,7 @@ pub struct Deliverer {
     pub(super) pauses: Pauses,
     /// By how much Slack's clock is ahead of ours, in milliseconds; known once the token was tested.
     slack_ahead: Option<i64>,
-    /// Channels joined in this run: once is enough.
+    /// Channels joined since something was last posted there: once is enough.
     pub(super) joined: HashSet<String>,
     /// Channels that could not be looked up for a passing reason: how often in a row, and when to try again.
     unready: HashMap<String, (u32, Instant)>,

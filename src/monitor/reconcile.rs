@@ -19,7 +19,12 @@ impl Deliverer {
     pub(super) async fn reconcile_due(&mut self, channel: &str) -> Result<Option<Next>, MonitorError> {
         for delivery in self.store.lost_answers(channel, self.clock.steady()).await? {
             let resent_blindly = delivery.method == Method::Update && delivery.failures <= BLIND_EDITS;
-            let found = if resent_blindly { Ok(None) } else { self.look_for(&delivery).await? };
+            let mut found = if resent_blindly { Ok(None) } else { self.look_for(&delivery).await? };
+            if found.as_ref().is_err_and(|error| error.class == Class::NotInChannel)
+                && self.join_once(&delivery.channel_id).await
+            {
+                found = self.look_for(&delivery).await?;
+            }
             let look = match found {
                 Ok(Some(ts)) => Look::Found { ts },
                 Ok(None) => Look::Absent,

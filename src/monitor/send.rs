@@ -102,11 +102,16 @@ impl Deliverer {
             DeliveryOutcome::OperatorMustAct => Answer::OperatorMustAct,
             DeliveryOutcome::PayloadRefused | DeliveryOutcome::ThreadOnly => Answer::PayloadRefused,
             DeliveryOutcome::NotInChannel => {
-                let joined = self.joined.insert(delivery.channel_id.clone()) && self.join(&delivery.channel_id).await;
+                let joined = self.join_once(&delivery.channel_id).await;
                 return (Answer::OperatorMustAct, joined);
             }
         };
         (answer, false)
+    }
+
+    /// Enters the channel, where that was not tried since something was last posted there. Whether the bot is in now.
+    pub(super) async fn join_once(&mut self, channel_id: &str) -> bool {
+        self.joined.insert(channel_id.to_owned()) && self.join(channel_id).await
     }
 
     async fn join(&self, channel_id: &str) -> bool {
@@ -130,6 +135,7 @@ impl Deliverer {
                 let attempts = delivery.tries + 1;
                 tracing::info!(delivery = id, channel, kind = delivery.kind.as_str(), attempts, "posted to Slack");
                 self.spoken.remove(channel);
+                self.joined.remove(&delivery.channel_id);
                 self.backlog.sent = self.backlog.sent.saturating_add(1);
             }
             Step::Retry { due, pause } => {

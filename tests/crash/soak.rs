@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use clearml_alerts::domain::Status;
+use clearml_alerts::domain::{Stamp, Status};
 use clearml_alerts::sandbox::clearml::{TaskSeed, Transition};
 use clearml_alerts::sandbox::{Fault, FaultRule};
 use rusqlite::Connection;
@@ -33,9 +33,17 @@ struct Soak {
     world: World,
     scope: Scope,
     random: fastrand::Rng,
-    /// How often each task has failed, by its ID; the name follows from the place.
-    tasks: Vec<(String, u32)>,
+    /// The name of a task follows from its place.
+    tasks: Vec<Modelled>,
     kills: u32,
+}
+
+/// A task as the model knows it.
+struct Modelled {
+    id: String,
+    failures: u32,
+    /// The stamp that was shown when it was last touched: until another one is, what was done to it is still unseen.
+    touched_at: Option<Stamp>,
 }
 
 fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
@@ -83,7 +91,7 @@ impl Soak {
         self.world.slack.faults().clear();
         self.world.slack.change_channel(CHANNEL, |channel| channel.joined = true);
         self.deliver_the_rest();
-        let failures: u32 = self.tasks.iter().map(|(_, failures)| failures).sum();
+        let failures: u32 = self.tasks.iter().map(|task| task.failures).sum();
         println!("{} kills, {} tasks, {failures} failures", self.kills, self.tasks.len());
     }
 
@@ -104,7 +112,7 @@ impl Soak {
         let name = name_of(self.tasks.len());
         let id = self.world.clearml.add_task(TaskSeed::new(&name).project("vision/resnet").user("Ada"));
         self.world.clearml.start_task(&id).unwrap();
-        self.tasks.push((id.clone(), 1));
+        self.tasks.push(Modelled { id: id.clone(), failures: 1, touched_at: None });
         id
     }
 
@@ -125,7 +133,7 @@ impl Soak {
     /// Only tasks whose end was seen: one that is reset before any poll cannot be alerted.
     fn some_run_again(&mut self) {
         for place in self.some_seen_tasks() {
-            let (id, failures) = &mut self.tasks[place];
+            let Modelled { id, failures, .. } = &mut self.tasks[place];
             *failures += 1;
             // A reset clears the start, so that the next end is another run's even if no poll sees what lies between.
             self.world.clearml.reset(id).unwrap();
@@ -136,7 +144,7 @@ impl Soak {
 
     fn some_are_stamped_again(&mut self) {
         for place in self.some_seen_tasks() {
-            self.world.clearml.fail(&self.tasks[place].0, "worker execution exit code 1", "").unwrap();
+            self.world.clearml.fail(&self.tasks[place].id, "worker execution exit code 1", "").unwrap();
         }
     }
 
@@ -146,10 +154,12 @@ impl Soak {
         let wanted = self.random.usize(1..6).min(self.tasks.len());
         let mut places = self.random.choose_multiple(0..self.tasks.len(), wanted);
         places.retain(|place| {
-            let id = &self.tasks[*place].0;
-            let recorded: Option<i64> = statement.query_row([id], |row| row.get(0)).ok();
+            let Modelled { id, touched_at, .. } = &mut self.tasks[*place];
+            let recorded: Option<i64> = statement.query_row([&*id], |row| row.get(0)).ok();
             let shown = self.world.clearml.task(id).unwrap();
-            shown.status == Status::Failed && Some(shown.status_changed.as_millis()) == recorded
+            let stamp = shown.status_changed;
+            let was_seen = shown.status == Status::Failed && Some(stamp.as_millis()) == recorded;
+            was_seen && touched_at.replace(stamp) != Some(stamp)
         });
         places
     }
@@ -254,7 +264,7 @@ impl Soak {
             assert!(known.contains(row["message_ts"].as_str().unwrap()), "{row}");
             rows.entry(row["task_name"].as_str().unwrap().to_owned()).or_default().push(row);
         }
-        for (place, (_, failures)) in self.tasks.iter().enumerate() {
+        for (place, Modelled { failures, .. }) in self.tasks.iter().enumerate() {
             let told = rows.get(&name_of(place)).map_or(0, Vec::len);
             assert_eq!(told, usize::try_from(*failures).unwrap(), "{}: {:?}", name_of(place), rows.get(&name_of(place)));
         }
