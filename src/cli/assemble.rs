@@ -5,15 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
+use super::{start, test_knobs};
+
 use crate::clock::Clock;
 use crate::domain::delivery::{OnUnknown, Waits};
-use crate::domain::{Outcome, ProjectFilter, Rule, UserFilter};
+use crate::domain::{Outcome, ProjectFilter, Redactor, Rule, UserFilter};
 use crate::monitor::{self, Deliverer, DeliveryConfig, MonitorError, Poller, PollerConfig, Progress, StartRequest};
-use crate::settings::{self, ClearmlSettings, RuleSettings, Since, SlackSettings};
+use crate::settings::{self, ClearmlSettings, RuleSettings, Since, SlackAccess, SlackSettings};
 use crate::store::{Access, Store};
 use crate::{clearml, slack};
 
@@ -43,7 +45,7 @@ fn instance_name() -> String {
 }
 
 /// The ClearML client.
-pub(super) fn clearml_client(settings: &ClearmlSettings, host: &str) -> anyhow::Result<clearml::Client> {
+pub(super) fn clearml_client(settings: &ClearmlSettings, start: &start::Context) -> anyhow::Result<clearml::Client> {
     let credentials = match &settings.credentials {
         settings::Credentials::Keys { access, secret } => {
             clearml::Credentials::Keys { access: access.expose_secret().to_owned(), secret: secret.clone() }
@@ -52,18 +54,27 @@ pub(super) fn clearml_client(settings: &ClearmlSettings, host: &str) -> anyhow::
     };
     let mut config = clearml::Config::new(settings.api.clone(), credentials);
     config.verify_certificate = settings.verify_certificate;
-    host.clone_into(&mut config.worker);
+    config.retry = start.patience.clearml;
+    config.timeout = test_knobs::time_limit().unwrap_or(config.timeout);
+    config.connect_timeout = test_knobs::time_limit().unwrap_or(config.connect_timeout);
+    start.host.clone_into(&mut config.worker);
     Ok(clearml::Client::new(config)?)
 }
 
 /// The Slack client.
 pub(super) fn slack_client(settings: &SlackSettings) -> anyhow::Result<slack::Client> {
-    Ok(slack::Client::new(slack::Config {
-        base_url: settings.base_url.clone(),
-        token: settings.token.clone(),
-        timeout: SLACK_TIMEOUT,
-        connect_timeout: SLACK_CONNECT_TIMEOUT,
-    })?)
+    let (token, base_url) = (settings.token.clone(), settings.base_url.clone());
+    Ok(slack_client_of(SlackAccess { token, base_url, origins: Vec::new() })?)
+}
+
+/// The Slack client of a command that does not alert.
+pub(super) fn slack_client_of(access: SlackAccess) -> Result<slack::Client, slack::SlackError> {
+    slack::Client::new(slack::Config {
+        base_url: access.base_url,
+        token: access.token,
+        timeout: test_knobs::time_limit().unwrap_or(SLACK_TIMEOUT),
+        connect_timeout: test_knobs::time_limit().unwrap_or(SLACK_CONNECT_TIMEOUT),
+    })
 }
 
 /// The rule that the command line describes, its users resolved by the server's list.
@@ -103,6 +114,24 @@ pub(super) async fn default_rule(
     })
 }
 
+/// The rule that the command line describes, its users and its projects resolved as a poll would.
+pub(super) async fn resolved_rule(
+    settings: &RuleSettings,
+    channel: &str,
+    clearml: &clearml::Client,
+) -> Result<Rule, MonitorError> {
+    let rule = default_rule(settings, channel, clearml).await?;
+    let projects = match &rule.projects {
+        ProjectFilter::All => ProjectFilter::All,
+        ProjectFilter::Matching { pattern, .. } => {
+            let found = monitor::find_projects(pattern, clearml).await?;
+            let ids = found.into_iter().map(|project| project.id).collect();
+            ProjectFilter::Matching { pattern: pattern.clone(), ids }
+        }
+    };
+    Ok(Rule { projects, ..rule })
+}
+
 /// The two halves of a monitor, and what wakes the second when the first has news.
 #[derive(Debug)]
 pub(super) struct Halves {
@@ -130,6 +159,8 @@ pub(super) struct Parts {
     pub waits: Waits,
     /// This machine's name.
     pub host: String,
+    /// What is blotted out of consoles, besides the built-in patterns.
+    pub redact: Vec<regex::Regex>,
 }
 
 fn on_unknown(policy: settings::OnUnknown) -> OnUnknown {
@@ -147,7 +178,7 @@ pub(super) async fn halves(
     since: Option<Since>,
     on_progress: Box<dyn Fn(Progress) + Send + Sync>,
 ) -> anyhow::Result<Halves> {
-    let Parts { store, clearml, slack, rule, clock, waits, host } = parts;
+    let Parts { store, clearml, slack, rule, clock, waits, host, redact } = parts;
     let web = clearml_settings.web.as_ref().map(ToString::to_string);
     let news = Arc::new(Notify::new());
     let prefixes = rule.message_prefix.iter().map(|prefix| (rule.name.clone(), prefix.clone())).collect();
@@ -160,6 +191,7 @@ pub(super) async fn halves(
         on_unknown: on_unknown(slack_settings.on_unknown),
         waits,
         rate: slack_settings.rate,
+        redactor: Redactor::new(redact),
     };
     let deliverer = Deliverer::new(store.clone(), clearml.clone(), slack, clock.clone(), config);
     let server = server_name(clearml_settings);

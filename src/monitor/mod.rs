@@ -1,17 +1,27 @@
 //! The service: poll, compose, deliver, and the loop around them. The only room that knows ClearML, Slack and the store
 //! together. [`Poller::poll_once`] and [`Deliverer::deliver_due`] serve the loop, `once` and the tests alike.
 
+mod backlog;
 mod compose;
 mod deliver;
 mod error;
+mod health;
+mod heartbeat;
 mod poll;
 mod projects;
+mod prospect;
 mod reconcile;
+mod send;
 mod service;
 mod setup;
+mod status;
 
 pub use deliver::{Deliverer, DeliveryConfig, Next, StartRequest, is_channel_id, is_refusal};
 pub use error::MonitorError;
+pub use health::{Check, Health, health, oldest_good_poll};
+pub use heartbeat::Heartbeat;
 pub use poll::{Depth, PollReport, Poller, PollerConfig, Progress};
+pub use prospect::{Prospect, WhyUnseen, prospect};
 pub use service::{ServiceConfig, log_once, run};
-pub use setup::{check_slack, require_projects, resolve_users};
+pub use setup::{check_slack, find_projects, require_projects, resolve_users};
+pub use status::{Figures, Histogram, PollResult, Status};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::MonitorError;
 use super::projects::Projects;
+use super::status::Status;
 use tokio::sync::Notify;
 
 use crate::clearml::{Client, RowProblem};
@@ -17,7 +18,7 @@ use crate::store::{PageToRecord, Recorded, RecordedAlert, Store, Watching};
 /// Every poll reads again what was stamped so shortly before the watermark: servers stamp before they write.
 const OVERLAP: Duration = Duration::from_mins(2);
 /// A sweep reads again this much: the server's watchdog stamps late, and servers may be slow.
-const SWEEP: Duration = Duration::from_hours(2);
+pub(super) const SWEEP: Duration = Duration::from_hours(2);
 
 /// How far back a poll reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct PollReport {
     pub problems: Vec<RowProblem>,
     /// Watching began with this poll.
     pub began: bool,
+    /// Where `--since` made it begin, if it did.
+    pub since: Option<Stamp>,
     /// Everything stamped up to here is recorded.
     pub watermark: Option<Stamp>,
 }
@@ -160,11 +163,21 @@ impl Poller {
             let watermark = self.store.monitor().await?.watermark;
             return Ok(PollReport { began, watermark, ..PollReport::default() });
         }
-        let from = watermark.minus(depth.overlap()).max(watch_from);
-        let mut report = PollReport { began, ..self.read_outcomes(from).await? };
+        let from = self.not_in_the_future(watermark).minus(depth.overlap()).max(watch_from);
+        let since = began.then_some(watch_from);
+        let mut report = PollReport { began, since, ..self.read_outcomes(from).await? };
         report.watermark = self.store.monitor().await?.watermark;
         self.note_poll(record.last_poll_at).await?;
         Ok(report)
+    }
+
+    /// Notes how a poll ended.
+    pub(super) fn note(&self, status: &Status, report: &Result<PollReport, MonitorError>, took: Duration) {
+        let now = self.clock.now();
+        match report {
+            Ok(report) => status.polled(report, took, now, self.clearml.server_time()),
+            Err(error) => status.poll_failed(error, took, now),
+        }
     }
 
     /// Everything since `from`, page by page, each recorded before the next one is asked for.
@@ -216,6 +229,7 @@ impl Poller {
             watermark = page.newest.map_or(watermark, |newest| watermark.max(self.not_in_the_future(newest)));
             let page = self.page(page.tasks, Arc::default(), None, Watching::Baseline);
             self.store.record_page(page).await?;
+            crate::crash::point("baseline_page");
         }
         self.begin(from, watermark).await?;
         Ok(from)
@@ -231,8 +245,8 @@ impl Poller {
         PageToRecord { tasks, rules, pages: self.web_pages(), newest, watching, now: self.clock.now() }
     }
 
-    /// A stamp that lies ahead of the server's own clock must not become the watermark: everything until then would be
-    /// passed over.
+    /// A stamp that lies ahead of the server's own clock must not become the watermark, and is none any more where that
+    /// clock was set back: everything until then would be passed over.
     fn not_in_the_future(&self, stamp: Stamp) -> Stamp {
         self.clearml.server_time().map_or(stamp, |now| stamp.min(now))
     }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::deliver::{Deliverer, Next};
 use super::error::MonitorError;
 use super::poll::{Depth, PollReport, Poller};
+use super::status::Status;
 use crate::clearml::RowProblem;
 use crate::store::RecordedAlert;
 
@@ -27,24 +28,30 @@ const LAST_POST: Duration = Duration::from_secs(4);
 /// A failure that goes on is spoken of again after so many times.
 const REMIND_EVERY: u32 = 60;
 
+/// So many different failures are spoken of; a server that says something else each time is only counted.
+const MOST_SPOKEN: usize = 10;
+
 /// How the service runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ServiceConfig {
     /// Between the starts of two polls.
     pub refresh: Duration,
     /// The channels that alerts may go to, as the user named them: looked at once at the start.
     pub channels: Vec<String>,
+    /// Where the service notes what it does.
+    pub status: Status,
 }
 
 /// Polls and delivers until `stop` is set. The message in flight is finished; what is pending stays in the database.
 pub async fn run(
     poller: Poller,
-    deliverer: Deliverer,
+    mut deliverer: Deliverer,
     config: ServiceConfig,
     news: Arc<Notify>,
     stop: CancellationToken,
 ) -> Result<(), MonitorError> {
-    let polling = tokio::spawn(poll_loop(poller, config.refresh, stop.clone()));
+    deliverer.status = config.status.clone();
+    let polling = tokio::spawn(poll_loop(poller, config.refresh, config.status, stop.clone()));
     let delivering = tokio::spawn(deliver_loop(deliverer, config.channels, news, stop.clone()));
     let abort = [polling.abort_handle(), delivering.abort_handle()];
     let both = async {
@@ -73,7 +80,12 @@ fn joined(result: Result<Result<(), MonitorError>, tokio::task::JoinError>) -> R
     }
 }
 
-async fn poll_loop(mut poller: Poller, refresh: Duration, stop: CancellationToken) -> Result<(), MonitorError> {
+async fn poll_loop(
+    mut poller: Poller,
+    refresh: Duration,
+    status: Status,
+    stop: CancellationToken,
+) -> Result<(), MonitorError> {
     let _ends_the_other = stop.clone().drop_guard();
     let mut ticks = tokio::time::interval(refresh);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -85,10 +97,12 @@ async fn poll_loop(mut poller: Poller, refresh: Duration, stop: CancellationToke
             () = stop.cancelled() => return Ok(()),
         }
         let depth = if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) { Depth::Sweep } else { Depth::Usual };
+        let began = Instant::now();
         let report = tokio::select! {
             report = poller.poll_once(depth) => report,
             () = stop.cancelled() => return Ok(()),
         };
+        poller.note(&status, &report, began.elapsed());
         match report {
             Ok(report) => {
                 if depth == Depth::Sweep {
@@ -111,12 +125,14 @@ async fn deliver_loop(
     let _ends_the_other = stop.clone().drop_guard();
     for channel in channels {
         tokio::select! {
-            checked = deliverer.check_channel(&channel) => checked?,
+            checked = deliverer.check_channel(&channel) => checked.or_else(if_passing)?,
             () = stop.cancelled() => return Ok(()),
         }
     }
     loop {
-        let wait = match deliverer.deliver_due(&stop).await {
+        let pass = deliverer.deliver_due(&stop).await;
+        deliverer.status.delivery_pass(pass.as_ref().err().map(ToString::to_string));
+        let wait = match pass {
             Ok(Next::Now) => Duration::ZERO,
             Ok(Next::At(at)) => at.saturating_duration_since(Instant::now()).min(LOOK_EVERY),
             Ok(Next::Idle) => LOOK_EVERY,
@@ -137,11 +153,17 @@ async fn deliver_loop(
     }
 }
 
+/// A database that is busy or full for the moment is met again, and told of, in the loop.
+fn if_passing(error: MonitorError) -> Result<(), MonitorError> {
+    if error.is_transient() { Ok(()) } else { Err(error) }
+}
+
 /// Logs polls: what changed, a failure once and then counted, the end of failures, and now and then that all is well.
 #[derive(Debug, Default)]
 struct PollLog {
     failures: u32,
-    spoken: String,
+    /// What the failures since the last good poll said, each told once.
+    spoken: HashSet<String>,
     good_since_alive: u32,
     alive_at: Option<Instant>,
     told_problems: HashSet<RowProblem>,
@@ -167,9 +189,8 @@ impl PollLog {
     fn failed(&mut self, error: &MonitorError) {
         self.failures = self.failures.saturating_add(1);
         let text = error.to_string();
-        if text != self.spoken {
+        if self.spoken.len() < MOST_SPOKEN && self.spoken.insert(text.clone()) {
             tracing::error!(error = %text, "the poll failed and moved nothing; trying again");
-            self.spoken = text;
         } else if self.failures.is_multiple_of(REMIND_EVERY) {
             tracing::error!(error = %text, failed_polls = self.failures, "polls still fail");
         }
@@ -183,9 +204,11 @@ pub fn log_once(report: &PollReport) {
 
 /// Logs what one poll brought: each alert, and each row that could not be understood, once.
 fn log_report(report: &PollReport, told_problems: &mut HashSet<RowProblem>) {
-    if report.began {
-        let watermark = report.watermark.map(|watermark| watermark.to_string());
-        tracing::info!(watermark, "watching begins: outcomes from now on are alerted");
+    let watermark = report.watermark.map(|watermark| watermark.to_string());
+    match report.since {
+        Some(since) => tracing::info!(%since, watermark, "watching begins: outcomes since then are alerted"),
+        None if report.began => tracing::info!(watermark, "watching begins: outcomes from now on are alerted"),
+        None => {}
     }
     report.verdicts.iter().for_each(log_verdict);
     told_problems.retain(|problem| report.problems.contains(problem));

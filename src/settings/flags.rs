@@ -149,7 +149,7 @@ pub struct ServiceFlags {
         value_parser = parse_switch
     )]
     pub local: Option<bool>,
-    /// Post when the service starts and stops [default: all]
+    /// Post a message when the service starts, at most one in 10 minutes [default: all]
     #[arg(long, value_name = "WHAT", value_enum)]
     pub announce: Option<Announce>,
     /// On a fresh database, also alert what ended since: 24h, yesterday, 2026-11-22, a time
@@ -179,6 +179,35 @@ impl ServiceFlags {
     }
 }
 
+/// How it is watched.
+#[derive(Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Watching the watcher")]
+pub struct WebFlags {
+    /// Serve a status page and metrics on this address, such as 127.0.0.1:8097; off by default
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// The token that readers must show.
+    #[arg(
+        long, value_name = "TOKEN", value_parser = hidden,
+        help = "What readers of the page must show, as a bearer token or as a password; needed where other machines \
+                can reach the address; better set the variable [env: CLEARML_ALERTS_LISTEN_TOKEN]"
+    )]
+    pub listen_token: Option<SecretString>,
+    /// Let everyone who can reach the address read the alerts
+    #[arg(
+        long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true",
+        value_parser = parse_switch
+    )]
+    pub listen_unprotected: Option<bool>,
+    /// The address of the heartbeat.
+    #[arg(
+        long, value_name = "URL", value_parser = hidden,
+        help = "Ask for this address after every good cycle, at most once a minute, so that a heartbeat service notices \
+                when they stop; it is a secret, better set the variable [env: CLEARML_ALERTS_HEARTBEAT_URL]"
+    )]
+    pub heartbeat_url: Option<SecretString>,
+}
+
 /// Where it remembers.
 #[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Database")]
@@ -197,7 +226,7 @@ pub struct DatabaseFlags {
 /// What is announced in the channel besides alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Announce {
-    /// That the service started, and that it stopped.
+    /// That the service started.
     #[default]
     All,
     /// Nothing.

@@ -1,7 +1,10 @@
 //! The world of a test: a simulated ClearML, a simulated Slack, a database in a temporary folder, and the binary.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clearml_alerts::sandbox::clearml::{ClearmlOptions, SimulatedClearml, TaskSeed};
@@ -32,6 +35,8 @@ pub struct Ended {
 /// A command that runs until it is stopped.
 pub struct Running {
     child: Child,
+    stdout: Reader,
+    stderr: Reader,
 }
 
 impl World {
@@ -86,6 +91,11 @@ impl World {
 
     /// Starts the service with the usual channel, a short refresh, and no start message.
     pub fn start(&self, more: &[&str]) -> Running {
+        Running::start(&mut self.service_command(more))
+    }
+
+    /// The service's command: the usual channel, a short refresh, and no start message.
+    pub fn service_command(&self, more: &[&str]) -> Command {
         let usual = [
             "run",
             "--local",
@@ -98,7 +108,28 @@ impl World {
             "--announce",
             "none",
         ];
-        Running::start(&mut self.command(&[&usual, more].concat()))
+        self.command(&[&usual, more].concat())
+    }
+
+    /// Waits until the newest alert of the task of this name is in this state.
+    pub fn wait_for_state(&self, task_name: &str, state: &str) {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.busy_timeout(PATIENCE).unwrap();
+        let sql = "SELECT state FROM alerts WHERE task_name = ?1 ORDER BY id DESC LIMIT 1";
+        wait_until(&format!("{task_name} to be {state}"), || {
+            database.query_row(sql, [task_name], |row| row.get::<_, String>(0)).is_ok_and(|found| found == state)
+        });
+    }
+
+    /// Up to where everything is recorded, in milliseconds.
+    pub fn watermark(&self) -> i64 {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.query_row("SELECT watermark FROM monitor", [], |row| row.get(0)).unwrap()
+    }
+
+    /// Changes the database behind the program's back.
+    pub fn sql(&self, statements: &str) {
+        rusqlite::Connection::open(self.database()).unwrap().execute_batch(statements).unwrap();
     }
 
     /// What `history --format json` tells.
@@ -125,11 +156,6 @@ impl World {
     /// Waits until so many messages are in the usual channel.
     pub fn wait_for_messages(&self, count: usize) -> Vec<Message> {
         self.slack.wait_for_messages(count, PATIENCE).unwrap_or_else(|late| panic!("{late}"))
-    }
-
-    /// Waits until `is_so`.
-    pub fn wait_until(&self, what: &str, is_so: impl FnMut() -> bool) {
-        wait_until(what, is_so);
     }
 
     /// Waits until the running service has polled so many times more.
@@ -183,7 +209,10 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 impl Running {
     pub fn start(command: &mut Command) -> Self {
-        Self { child: command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap() }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = Reader::start(child.stdout.take().unwrap());
+        let stderr = Reader::start(child.stderr.take().unwrap());
+        Self { child, stdout, stderr }
     }
 
     /// Asks it to stop (SIGTERM) and waits for its end.
@@ -204,12 +233,57 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub fn wait(self) -> Ended {
-        let Output { status, stdout, stderr } = self.child.wait_with_output().unwrap();
-        Ended {
-            code: status.code().unwrap_or(-1),
-            stdout: String::from_utf8(stdout).unwrap(),
-            stderr: String::from_utf8(stderr).unwrap(),
-        }
+    pub fn wait(mut self) -> Ended {
+        let status = self.child.wait().unwrap();
+        Ended { code: status.code().unwrap_or(-1), stdout: self.stdout.finish(), stderr: self.stderr.finish() }
+    }
+
+    /// Waits until this stands in its log.
+    pub fn wait_for_log(&self, text: &str) {
+        wait_until(text, || self.stderr.so_far().contains(text));
+    }
+
+    /// Whether this stands in its results.
+    pub fn has_output(&self, text: &str) -> bool {
+        self.stdout.so_far().contains(text)
+    }
+
+    /// Waits until this stands in its results.
+    pub fn wait_for_output(&self, text: &str) {
+        self.wait_until(|told| told.contains(text));
+    }
+
+    /// Waits until its results are so.
+    pub fn wait_until(&self, is_so: impl Fn(&str) -> bool) {
+        wait_until("results", || is_so(&self.stdout.so_far()));
+    }
+}
+
+/// What a command wrote, read as it comes: a full pipe must not hold the command up.
+struct Reader {
+    text: Arc<Mutex<Vec<u8>>>,
+    thread: JoinHandle<()>,
+}
+
+impl Reader {
+    fn start(mut pipe: impl Read + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&text);
+        let thread = std::thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(read @ 1..) = pipe.read(&mut chunk) {
+                shared.lock().unwrap().extend_from_slice(&chunk[..read]);
+            }
+        });
+        Self { text, thread }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
+    }
+
+    fn finish(self) -> String {
+        self.thread.join().unwrap();
+        String::from_utf8(self.text.lock().unwrap().clone()).unwrap()
     }
 }
