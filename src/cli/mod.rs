@@ -2,11 +2,14 @@
 
 pub mod arguments;
 mod assemble;
+mod backup;
 mod database;
+mod dead;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod dry_run;
 mod exit;
+mod explain;
 mod history;
 mod logging;
 mod manual;
@@ -20,6 +23,7 @@ mod sandbox;
 mod signals;
 mod start;
 mod test_knobs;
+mod watched;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -73,13 +77,14 @@ fn execute(arguments: Arguments, environment: ProcessEnvironment) -> anyhow::Res
     let context = test_knobs::context(environment);
     match arguments.command {
         Command::History(arguments) => history::run(&arguments, &context),
-        Command::Dead { command } => database::dead(command, &context),
-        Command::Backup(arguments) => database::backup(&arguments, &context),
-        Command::Restore(arguments) => database::restore(&arguments, &context),
+        Command::Dead { command } => block_on(dead::run(command, &context)),
+        Command::Backup(arguments) => block_on(backup::make(&arguments, &context)),
+        Command::Restore(arguments) => backup::restore(&arguments, &context),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man => manual::page(),
         Command::Run(arguments) => block_on(run::run(*arguments, &context)),
         Command::Once(arguments) => block_on(once::run(*arguments, &context)),
+        Command::Explain(arguments) => block_on(explain::run(*arguments, &context)),
         Command::Check(arguments) => block_on(database::check(*arguments, &context)),
         #[cfg(feature = "sandbox")]
         Command::Demo(_) => block_on(demo::run(&context)),

@@ -10,10 +10,11 @@ use tokio_util::sync::CancellationToken;
 use super::backlog::Backlog;
 use super::error::MonitorError;
 use super::send::Unrecorded;
+use super::status::Status;
 use crate::clearml;
 use crate::clock::Clock;
-use crate::domain::{Redactor, Stamp};
 use crate::domain::delivery::{DeliveryState, LONGEST_RETRY_AFTER, OnUnknown, Waits};
+use crate::domain::{Redactor, Stamp};
 use crate::slack::pacing::DEFAULT_BURST;
 use crate::slack::{self, Class, Pacer, Pauses};
 use crate::store::{ChannelRecord, Delivery, Method, Store};
@@ -92,6 +93,7 @@ pub struct Deliverer {
     pub(super) clock: Clock,
     pub(super) config: DeliveryConfig,
     pub(super) start_notice: Option<StartRequest>,
+    pub(super) status: Status,
     pub(super) pacer: Pacer,
     pub(super) pauses: Pauses,
     /// By how much Slack's clock is ahead of ours, in milliseconds; known once the token was tested.
@@ -118,6 +120,7 @@ impl Deliverer {
         config: DeliveryConfig,
     ) -> Self {
         let pacer = Pacer::new(config.rate, DEFAULT_BURST);
+        let status = Status::new(clock.now(), Duration::ZERO);
         Self {
             store,
             clearml,
@@ -125,6 +128,7 @@ impl Deliverer {
             clock,
             config,
             start_notice: None,
+            status,
             pacer,
             pauses: Pauses::new(),
             slack_ahead: None,

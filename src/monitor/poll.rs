@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::MonitorError;
 use super::projects::Projects;
+use super::status::Status;
 use tokio::sync::Notify;
 
 use crate::clearml::{Client, RowProblem};
@@ -17,7 +18,7 @@ use crate::store::{PageToRecord, Recorded, RecordedAlert, Store, Watching};
 /// Every poll reads again what was stamped so shortly before the watermark: servers stamp before they write.
 const OVERLAP: Duration = Duration::from_mins(2);
 /// A sweep reads again this much: the server's watchdog stamps late, and servers may be slow.
-const SWEEP: Duration = Duration::from_hours(2);
+pub(super) const SWEEP: Duration = Duration::from_hours(2);
 
 /// How far back a poll reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct PollReport {
     pub problems: Vec<RowProblem>,
     /// Watching began with this poll.
     pub began: bool,
+    /// Where `--since` made it begin, if it did.
+    pub since: Option<Stamp>,
     /// Everything stamped up to here is recorded.
     pub watermark: Option<Stamp>,
 }
@@ -161,10 +164,20 @@ impl Poller {
             return Ok(PollReport { began, watermark, ..PollReport::default() });
         }
         let from = self.not_in_the_future(watermark).minus(depth.overlap()).max(watch_from);
-        let mut report = PollReport { began, ..self.read_outcomes(from).await? };
+        let since = began.then_some(watch_from);
+        let mut report = PollReport { began, since, ..self.read_outcomes(from).await? };
         report.watermark = self.store.monitor().await?.watermark;
         self.note_poll(record.last_poll_at).await?;
         Ok(report)
+    }
+
+    /// Notes how a poll ended.
+    pub(super) fn note(&self, status: &Status, report: &Result<PollReport, MonitorError>, took: Duration) {
+        let now = self.clock.now();
+        match report {
+            Ok(report) => status.polled(report, took, now, self.clearml.server_time()),
+            Err(error) => status.poll_failed(error, took, now),
+        }
     }
 
     /// Everything since `from`, page by page, each recorded before the next one is asked for.

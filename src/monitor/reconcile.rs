@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::deliver::{Deliverer, Next};
 use super::error::MonitorError;
 use super::send::BLIND_EDITS;
-use crate::domain::delivery::{Form, Look, Reconciled, after_look};
+use crate::domain::delivery::{DeliveryState, Form, Look, Reconciled, after_look};
 use crate::domain::message::text_needle;
 use crate::slack::{Class, Needle, SlackError};
 use crate::store::{Delivery, Method};
@@ -50,8 +50,10 @@ impl Deliverer {
             (_, next) => next,
         };
         self.log_look(&delivery, &next);
+        let found = matches!(next, Reconciled::Sent { .. }).then_some(DeliveryState::Sent);
+        let id = delivery.id;
         self.store.finish_look(delivery, look == Look::Absent, next, self.clock.now()).await?;
-        Ok(())
+        self.note_state(id, found).await
     }
 
     /// What Slack says; the outer error is the database's.

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::deliver::{Deliverer, method_of};
 use super::error::MonitorError;
-use crate::domain::delivery::{Answer, Situation, Step, after_answer};
+use crate::domain::delivery::{Answer, DeliveryState, Situation, Step, after_answer};
 use crate::domain::message;
 use crate::slack::{self, DeliveryOutcome};
 use crate::store::{Attempt, AttemptResult, Delivery, Method};
@@ -53,15 +53,32 @@ impl Deliverer {
 
     async fn finish(&mut self, outcome: Unrecorded) -> Result<(), MonitorError> {
         let Unrecorded { delivery, result, step, reason, payload } = outcome.clone();
+        let (id, state) = (delivery.id, state_after(&step));
         let finished = self.store.finish_attempt(delivery, result, step, reason, payload, self.clock.now()).await;
         if finished.is_err() {
             self.unrecorded = Some(outcome);
         }
-        Ok(finished?)
+        finished?;
+        self.note_state(id, state).await
+    }
+
+    /// Counts the alerts of a delivery that came into a state by which they are told, lost sight of, or stopped.
+    pub(super) async fn note_state(&self, delivery: i64, state: Option<DeliveryState>) -> Result<(), MonitorError> {
+        let Some(state) = state else {
+            return Ok(());
+        };
+        let told = self.store.told_by(delivery).await?;
+        if state == DeliveryState::Sent {
+            let now = self.status.figures().clearml_now(self.clock.now());
+            self.status.told_after(told.iter().map(|alert| now.since(alert.status_changed)));
+        }
+        self.status.came_into(state.as_str(), told.into_iter().map(|alert| alert.rule));
+        Ok(())
     }
 
     async fn record(&mut self, delivery: Delivery, attempt: i64, tried: slack::Delivery) -> Result<(), MonitorError> {
         let (answer, joined) = self.answer(&delivery, &tried).await;
+        self.status.attempted(answer.class());
         let now = self.clock.steady();
         let failures = delivery.failures.saturating_add(1);
         let situation = Situation { form: delivery.form, failures, now };
@@ -141,6 +158,7 @@ impl Deliverer {
             Step::Retry { due, pause } => {
                 let wait = due.since(self.clock.steady());
                 if *pause {
+                    self.status.paused();
                     self.pauses.pause(method_of(delivery.method), Instant::now(), wait);
                 }
                 let wait_seconds = wait.as_secs_f64();
@@ -161,7 +179,12 @@ impl Deliverer {
                 tracing::warn!(delivery = id, channel, reason, "the answer was lost; looking for the message in Slack");
             }
             Step::Recompose => {
-                tracing::info!(delivery = id, channel, reason, "the digest cannot be edited any more; a new one begins");
+                tracing::info!(
+                    delivery = id,
+                    channel,
+                    reason,
+                    "the digest cannot be edited any more; a new one begins"
+                );
             }
             Step::Park { .. } => self.speak_of_parked(channel, &reason),
             Step::Degrade { form } => {
@@ -184,6 +207,17 @@ impl Deliverer {
                 );
             }
         }
+    }
+}
+
+/// The state that an attempt ended, if it was not just put off.
+fn state_after(step: &Step) -> Option<DeliveryState> {
+    match step {
+        Step::Sent { .. } => Some(DeliveryState::Sent),
+        Step::Reconcile { .. } => Some(DeliveryState::Unknown),
+        Step::Park { .. } => Some(DeliveryState::Held),
+        Step::Dead => Some(DeliveryState::Dead),
+        Step::Retry { .. } | Step::Degrade { .. } | Step::Recompose => None,
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::deliver::is_channel_id;
 use super::error::MonitorError;
-use super::projects::Projects;
+use super::projects::{Projects, bad_pattern};
 use crate::clearml::Client;
-use crate::domain::{ProjectFilter, Rule, UserFilter};
+use crate::domain::{Named, ProjectFilter, Rule, UserFilter};
 use crate::slack;
 
 /// Turns user names into IDs by the server's list. A name that the server does not know is kept as it stands, taken for
@@ -47,15 +47,20 @@ pub async fn require_projects(rule: &Rule, clearml: &Client) -> Result<(), Monit
     }
 }
 
+/// The projects that `pattern` matches, by the server's own matching; none is no error.
+pub async fn find_projects(pattern: &str, clearml: &Client) -> Result<Vec<Named>, MonitorError> {
+    clearml.projects_matching(pattern, false).await.map_err(|error| bad_pattern(error, pattern, clearml))
+}
+
 /// Tests the token, and looks for the channel: by name, or by ID where the token may look. Posts nothing and joins
-/// nothing.
-pub async fn check_slack(slack: &slack::Client, channel: &str) -> Result<(), MonitorError> {
+/// nothing. Returns the ID of a channel that was given by name.
+pub async fn check_slack(slack: &slack::Client, channel: &str) -> Result<Option<String>, MonitorError> {
     slack.auth_test().await?;
     if is_channel_id(channel) {
-        return check_channel_id(slack, channel).await;
+        return check_channel_id(slack, channel).await.map(|()| None);
     }
     match slack.find_channel(channel).await? {
-        Some(_) => Ok(()),
+        Some(found) => Ok(Some(found.id)),
         None => Err(MonitorError::NoChannel { channel: channel.to_owned() }),
     }
 }

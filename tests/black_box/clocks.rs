@@ -68,7 +68,9 @@ fn a_clock_that_jumps_while_it_runs() {
     assert_eq!(world.once(&[]).code, 0);
     let service = Running::start(world.service_command(&[]).env("CLEARML_ALERTS_TEST_CLOCK_FILE", &file));
     let mut expected = Vec::new();
-    for (jump, names) in [(HOUR, ["ahead", "ahead, lost"]), (-HOUR, ["behind", "behind, lost"]), (0, ["right", "right, lost"])] {
+    for (jump, names) in
+        [(HOUR, ["ahead", "ahead, lost"]), (-HOUR, ["behind", "behind, lost"]), (0, ["right", "right, lost"])]
+    {
         std::fs::write(&file, jump.to_string()).unwrap();
         world.failed_task(names[0]);
         world.wait_for_state(names[0], "sent");

@@ -1,7 +1,37 @@
 //! Black-box tests: the real binary against the simulated ClearML and Slack. Each test declares a world, lets things
 //! happen in it, and says what must have arrived; the world fails on anything extra and on anything Slack had to object to.
 
+#![cfg(feature = "sandbox")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test ends where its world is not as declared"
+)]
+
+mod bad_input;
+mod cast;
 mod clearml_faults;
+mod clocks;
+mod digests;
+mod dry_run;
 mod everyday;
+mod explain;
+mod filters;
+mod floods;
+mod follow;
+mod history;
+mod instances;
+mod once;
+mod projects;
+mod runs;
+mod service;
 mod slack_faults;
+mod slack_flags;
+mod terminal;
+mod trouble;
+mod users;
 mod world;

@@ -182,7 +182,7 @@ fn a_wait_that_slack_asked_for_survives_a_restart() {
     world.slack.faults().push(FaultRule::next(Fault::slack_rate_limited(1_800)).on(POST));
     world.failed_task("limited");
     let service = world.start(&[]);
-    world.wait_until("a post", || world.slack.requests().count(POST) == 1);
+    crate::world::wait_until("a post", || world.slack.requests().count(POST) == 1);
     world.wait_for_state("limited", "pending");
     service.kill();
     let service = world.start(&[]);
@@ -241,7 +241,7 @@ fn a_revoked_token_holds_everything_with_one_loud_line() {
     names.iter().for_each(|name| world.wait_for_state(name, "held"));
     // It is tried again and again, and not spoken of again and again.
     let tried = world.slack.requests().total();
-    world.wait_until("some tries", || world.slack.requests().total() > tried + 5);
+    crate::world::wait_until("some tries", || world.slack.requests().total() > tried + 5);
     world.slack.restore_token();
     world.wait_for_messages(4);
     let ended = service.stop();
@@ -277,7 +277,10 @@ fn a_lost_answer_under_a_revoked_token_is_loud_too() {
     assert_eq!(world.once(&[]).code, 0);
     let service = impatient_service(&world, &[]);
     world.slack.faults().push(FaultRule::next(Fault::apply_then_reset()).on(POST));
-    world.slack.faults().push(FaultRule::next(Fault::slack_error("token_revoked")).on("conversations.history").times(5));
+    world
+        .slack
+        .faults()
+        .push(FaultRule::next(Fault::slack_error("token_revoked")).on("conversations.history").times(5));
     world.failed_task("lost");
     world.wait_for_state("lost", "sent");
     let ended = service.stop();

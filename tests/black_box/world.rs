@@ -121,6 +121,14 @@ impl World {
         });
     }
 
+    /// How many alerts were sent.
+    pub fn sent(&self) -> usize {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.busy_timeout(PATIENCE).unwrap();
+        database.query_row("SELECT count(*) FROM alerts WHERE state = 'sent'", [], |row| row.get::<_, u32>(0)).unwrap()
+            as usize
+    }
+
     /// Up to where everything is recorded, in milliseconds.
     pub fn watermark(&self) -> i64 {
         let database = rusqlite::Connection::open(self.database()).unwrap();
@@ -156,11 +164,6 @@ impl World {
     /// Waits until so many messages are in the usual channel.
     pub fn wait_for_messages(&self, count: usize) -> Vec<Message> {
         self.slack.wait_for_messages(count, PATIENCE).unwrap_or_else(|late| panic!("{late}"))
-    }
-
-    /// Waits until `is_so`.
-    pub fn wait_until(&self, what: &str, is_so: impl FnMut() -> bool) {
-        wait_until(what, is_so);
     }
 
     /// Waits until the running service has polled so many times more.
@@ -248,9 +251,19 @@ impl Running {
         wait_until(text, || self.stderr.so_far().contains(text));
     }
 
+    /// Whether this stands in its results.
+    pub fn has_output(&self, text: &str) -> bool {
+        self.stdout.so_far().contains(text)
+    }
+
     /// Waits until this stands in its results.
     pub fn wait_for_output(&self, text: &str) {
-        wait_until(text, || self.stdout.so_far().contains(text));
+        self.wait_until(|told| told.contains(text));
+    }
+
+    /// Waits until its results are so.
+    pub fn wait_until(&self, is_so: impl Fn(&str) -> bool) {
+        wait_until("results", || is_so(&self.stdout.so_far()));
     }
 }
 

@@ -23,7 +23,7 @@ fn killed_during(fault: Fault, scope: Scope, is_posted: bool) -> usize {
 }
 
 fn wait_for_post(world: &World) {
-    world.wait_until("a post", || world.slack.requests().count("chat.postMessage") == 1);
+    crate::world::wait_until("a post", || world.slack.requests().count("chat.postMessage") == 1);
 }
 
 #[test]
