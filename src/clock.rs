@@ -14,11 +14,19 @@ pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    System { offset_millis: i64, wall_at_start: Stamp, start: Instant },
+    System {
+        offset_millis: i64,
+        wall_at_start: Stamp,
+        start: Instant,
+    },
     Manual(Arc<AtomicI64>),
     /// For tests of a wall clock that jumps: a file says by how many milliseconds it is off.
     #[cfg(debug_assertions)]
-    File { file: Arc<std::path::PathBuf>, wall_at_start: Stamp, start: Instant },
+    File {
+        file: Arc<std::path::PathBuf>,
+        wall_at_start: Stamp,
+        start: Instant,
+    },
 }
 
 impl Clock {

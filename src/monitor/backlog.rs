@@ -69,7 +69,10 @@ mod tests {
         let start = Instant::now();
         let last = Look { at: start, sent: 100, waiting: 10_000 };
         let look = |sent, waiting| in_words(last, Look { at: start + Duration::from_mins(1), sent, waiting });
-        assert_eq!(look(160, 9_940), format!("9,940 alerts wait, about {} at this pace", words::duration(Duration::from_secs(9_940))));
+        assert_eq!(
+            look(160, 9_940),
+            format!("9,940 alerts wait, about {} at this pace", words::duration(Duration::from_secs(9_940)))
+        );
         assert_eq!(look(100, 1), "1 alert waits, and nothing went out in the last 1 min");
     }
 }

@@ -7,8 +7,8 @@ use super::outbox::{bury, free_alerts, resting, set_alerts};
 use super::rows::{count, word};
 use super::{Delivery, Store, StoreError, channels};
 use crate::domain::Stamp;
-use crate::domain::message::as_new_message;
 use crate::domain::delivery::{Answer, DeliveryState, Reconciled, Step};
+use crate::domain::message::as_new_message;
 
 /// An attempt about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,6 +15,8 @@
 mod bad_input;
 mod cast;
 mod clearml_faults;
+mod clocks;
+mod digests;
 mod dry_run;
 mod everyday;
 mod explain;
@@ -22,6 +24,7 @@ mod filters;
 mod floods;
 mod follow;
 mod history;
+mod instances;
 mod once;
 mod projects;
 mod runs;

@@ -277,7 +277,10 @@ fn a_lost_answer_under_a_revoked_token_is_loud_too() {
     assert_eq!(world.once(&[]).code, 0);
     let service = impatient_service(&world, &[]);
     world.slack.faults().push(FaultRule::next(Fault::apply_then_reset()).on(POST));
-    world.slack.faults().push(FaultRule::next(Fault::slack_error("token_revoked")).on("conversations.history").times(5));
+    world
+        .slack
+        .faults()
+        .push(FaultRule::next(Fault::slack_error("token_revoked")).on("conversations.history").times(5));
     world.failed_task("lost");
     world.wait_for_state("lost", "sent");
     let ended = service.stop();

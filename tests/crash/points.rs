@@ -1,7 +1,7 @@
 //! A test per named point at which a debug build can kill itself.
 
-use clearml_alerts::sandbox::{Fault, FaultRule};
 use clearml_alerts::sandbox::slack::Channel;
+use clearml_alerts::sandbox::{Fault, FaultRule};
 
 use crate::verdict::{Scope, assert_each_alerted_once, deliver_the_rest};
 use crate::world::{CHANNEL, World, finish};

@@ -236,7 +236,8 @@ impl Soak {
         }
         let status = child.wait().unwrap();
         self.kills += u32::from(status.code().is_none());
-        assert!(matches!(status.code(), None | Some(0 | 3 | 4)), "{status:?}");
+        // A child of a killed one, just about to kill it at a named point, may hold its lock for a moment longer: exit 5.
+        assert!(matches!(status.code(), None | Some(0 | 3..=5)), "{status:?}");
     }
 
     fn deliver_the_rest(&self) {
@@ -266,7 +267,13 @@ impl Soak {
         }
         for (place, Modelled { failures, .. }) in self.tasks.iter().enumerate() {
             let told = rows.get(&name_of(place)).map_or(0, Vec::len);
-            assert_eq!(told, usize::try_from(*failures).unwrap(), "{}: {:?}", name_of(place), rows.get(&name_of(place)));
+            assert_eq!(
+                told,
+                usize::try_from(*failures).unwrap(),
+                "{}: {:?}",
+                name_of(place),
+                rows.get(&name_of(place))
+            );
         }
         assert_eq!(rows.len(), self.tasks.len());
         rows
