@@ -117,6 +117,7 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
         clock: context.clock.clone(),
         waits: context.patience.slack,
         host: context.host.clone(),
+        redact: settings.service.redact.clone(),
     };
     let on_progress = progress::reporter();
     let halves =

@@ -14,6 +14,7 @@
 
 mod bad_input;
 mod cast;
+mod clearml_faults;
 mod dry_run;
 mod everyday;
 mod explain;
@@ -25,6 +26,7 @@ mod once;
 mod projects;
 mod runs;
 mod service;
+mod slack_faults;
 mod slack_flags;
 mod terminal;
 mod trouble;

@@ -91,6 +91,11 @@ impl World {
 
     /// Starts the service with the usual channel, a short refresh, and no start message.
     pub fn start(&self, more: &[&str]) -> Running {
+        Running::start(&mut self.service_command(more))
+    }
+
+    /// The service's command: the usual channel, a short refresh, and no start message.
+    pub fn service_command(&self, more: &[&str]) -> Command {
         let usual = [
             "run",
             "--local",
@@ -103,7 +108,28 @@ impl World {
             "--announce",
             "none",
         ];
-        Running::start(&mut self.command(&[&usual, more].concat()))
+        self.command(&[&usual, more].concat())
+    }
+
+    /// Waits until the newest alert of the task of this name is in this state.
+    pub fn wait_for_state(&self, task_name: &str, state: &str) {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.busy_timeout(PATIENCE).unwrap();
+        let sql = "SELECT state FROM alerts WHERE task_name = ?1 ORDER BY id DESC LIMIT 1";
+        wait_until(&format!("{task_name} to be {state}"), || {
+            database.query_row(sql, [task_name], |row| row.get::<_, String>(0)).is_ok_and(|found| found == state)
+        });
+    }
+
+    /// Up to where everything is recorded, in milliseconds.
+    pub fn watermark(&self) -> i64 {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.query_row("SELECT watermark FROM monitor", [], |row| row.get(0)).unwrap()
+    }
+
+    /// Changes the database behind the program's back.
+    pub fn sql(&self, statements: &str) {
+        rusqlite::Connection::open(self.database()).unwrap().execute_batch(statements).unwrap();
     }
 
     /// What `history --format json` tells.

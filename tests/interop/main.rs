@@ -15,7 +15,7 @@ use clearml_alerts::sandbox::slack::Channel;
 use clearml_alerts::sandbox::{ClearmlOptions, Fault, FaultRule, SlackOptions};
 
 use python::Python;
-use world::{CHANNEL, Ended, Running, World};
+use world::{CHANNEL, Ended, Running, World, wait_until};
 
 /// Where the monitor alerts that includes everything.
 const EVERYTHING: &str = "everything";
@@ -77,7 +77,7 @@ fn what_clearmls_own_sdk_fails_stops_and_completes_is_alerted_once() {
     assert_eq!(crashed.code, 1, "{crashed:?}");
     assert_eq!(closed.code, 0, "{closed:?}");
     assert_eq!(outcomes.code, 0, "{outcomes:?}");
-    world.wait_until("the alerts", || world.slack.all_messages().len() >= 6);
+    wait_until("the alerts", || world.slack.all_messages().len() >= 6);
     world.wait_for_polls(4);
     assert_eq!((usual.stop().code, everything.stop().code), (0, 0));
 
