@@ -49,11 +49,12 @@ Examples:
   */5 * * * *  clearml-alerts once --channel '#ml-alerts' --wait-lock 1m";
 
 const HISTORY_EXAMPLES: &str = "\
-Several values of one filter mean any of them; several filters mean all.
+Several values of one filter mean any of them, several filters mean all. States
+and outcomes may be joined by commas.
 
 Examples:
   clearml-alerts history --since '2 hours ago' --status failed
-  clearml-alerts history --state dead --state held --format json
+  clearml-alerts history --state dead,held --format json
   clearml-alerts history --since yesterday --until today --format csv";
 
 const EXPLAIN_EXAMPLES: &str = "\
@@ -204,7 +205,7 @@ pub struct HistoryArguments {
     /// Of this user
     #[arg(long, value_name = "USER", help_heading = "Which alerts")]
     pub user: Vec<String>,
-    /// With this outcome: failed, completed, stopped
+    /// With this outcome: failed, completed, stopped (also called aborted)
     #[arg(long, value_name = "STATUS", value_parser = outcome, value_delimiter = ',', help_heading = "Which alerts")]
     pub status: Vec<Outcome>,
     /// In this state

@@ -70,7 +70,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 #[expect(clippy::print_stderr, reason = "the last word of a command that failed, whatever the log level")]
 fn report(error: &anyhow::Error) {
     progress::clear();
-    eprintln!("error: {error:#}");
+    let told = format!("error: {error:#}");
+    eprintln!("{}", output::error_width().map_or_else(|| told.clone(), |width| output::wrap(&told, width)));
 }
 
 fn execute(arguments: Arguments, environment: ProcessEnvironment) -> anyhow::Result<Exit> {
