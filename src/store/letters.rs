@@ -183,7 +183,7 @@ fn detail(connection: &Connection, alert: i64, delivery: i64) -> rusqlite::Resul
     })
 }
 
-fn attempts_of(connection: &Connection, alert: i64) -> rusqlite::Result<Vec<AttemptRecord>> {
+pub(super) fn attempts_of(connection: &Connection, alert: i64) -> rusqlite::Result<Vec<AttemptRecord>> {
     let sql = "SELECT attempts.* FROM tellings JOIN attempts ON attempts.delivery_id = tellings.delivery_id
                WHERE tellings.alert_id = ?1 ORDER BY attempts.id";
     connection.prepare_cached(sql)?.query_map([alert], attempt)?.collect()

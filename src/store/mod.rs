@@ -21,6 +21,7 @@ mod queue;
 mod retarget;
 mod rows;
 mod schema;
+mod silences;
 mod site;
 
 use std::fmt;
@@ -37,7 +38,7 @@ pub use channels::{ChannelRecord, Pause};
 pub use dead::{Retried, Which};
 pub use deliveries::{Delivery, DeliveryKind, Method, NewDelivery};
 pub use error::StoreError;
-pub use explain::{AttemptRecord, MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord};
+pub use explain::{MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord};
 pub use history::{HistoryFilter, Order};
 pub use letters::{AttemptRecord, DeadLetter, DeadLetterDetail};
 pub use lock::InstanceLock;
@@ -45,6 +46,7 @@ pub use monitor::MonitorRecord;
 pub use open::Access;
 pub use pages::{PageToRecord, Recorded, RecordedAlert, Watching};
 pub use queue::QueueCounts;
+pub use silences::{ClosedSilence, Ending, NewSilence, SilenceRecord, SilenceSummary};
 pub use site::Limits;
 
 use error::Stop;

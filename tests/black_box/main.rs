@@ -10,6 +10,8 @@
     reason = "a test ends where its world is not as declared"
 )]
 
+mod check;
 mod everyday;
 mod explain;
+mod silence;
 mod world;
