@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::Outcome;
 use crate::settings::time::{parse_duration, parse_since};
-use crate::settings::{AllFlags, DatabaseFlags, Since, argv, defaults};
+use crate::settings::{AllFlags, DatabaseFlags, Since, WebFlags, argv, defaults};
 
 /// The states of an alert, by the words of `history --state`.
 pub const STATES: [&str; 7] = ["pending", "sending", "unknown", "held", "sent", "dead", "suppressed"];
@@ -163,6 +163,9 @@ pub struct RunArguments {
     /// Every setting.
     #[command(flatten)]
     pub flags: AllFlags,
+    /// How it is watched.
+    #[command(flatten)]
+    pub web: WebFlags,
 }
 
 /// `once`.

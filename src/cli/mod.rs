@@ -24,6 +24,7 @@ mod signals;
 mod silence;
 mod start;
 mod test_knobs;
+mod watched;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 use super::arguments::RunArguments;
 use super::exit::Exit;
 use super::start::{self, Context, WhenAway};
+use super::watched::Watched;
 use super::{UsageError, signals};
 use crate::domain::Stamp;
 use crate::monitor::{self, ServiceConfig};
@@ -22,7 +23,9 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
         .into());
     }
     let settings = Settings::resolve(&arguments.flags, context.environment())?;
+    let web = settings::resolve_web(&arguments.web, context.environment())?;
     let stop = signals::stop_on_request();
+    let watched = Watched::begin(web, &settings, context, &stop).await?;
     let starting = start::monitor(&settings, context, WhenAway::Wait);
     let mut monitor = tokio::select! {
         monitor = starting => monitor?,
@@ -46,7 +49,12 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
             record.watermark,
         ));
     }
-    let config = ServiceConfig { refresh: settings.service.refresh, channels: vec![monitor.rule.channel.clone()] };
+    let config = ServiceConfig {
+        refresh: settings.service.refresh,
+        channels: vec![monitor.rule.channel.clone()],
+        status: watched.status.clone(),
+    };
+    watched.started(&monitor, context)?;
     let store = monitor.store.clone();
     monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop).await?;
     let waiting = store.queue_counts().await?.undelivered();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::MonitorError;
 use super::projects::Projects;
+use super::status::Status;
 use tokio::sync::Notify;
 
 use crate::clearml::{Client, RowProblem};
@@ -175,6 +176,15 @@ impl Poller {
             self.news.notify_one();
         }
         Ok(())
+    }
+
+    /// Notes how a poll ended.
+    pub(super) fn note(&self, status: &Status, report: &Result<PollReport, MonitorError>, took: Duration) {
+        let now = self.clock.now();
+        match report {
+            Ok(report) => status.polled(report, took, now, self.clearml.server_time()),
+            Err(error) => status.poll_failed(error, took, now),
+        }
     }
 
     /// Everything since `from`, page by page, each recorded before the next one is asked for.

@@ -19,18 +19,20 @@ mod slack;
 mod source;
 pub mod time;
 mod values;
+mod web;
 
 pub use clearml::{ClearmlSettings, Credentials, resolve_clearml};
 pub use database::{DatabaseSettings, resolve_database};
 pub use environment::{Environment, MapEnvironment, ProcessEnvironment};
 pub use error::SettingsError;
-pub use flags::{AllFlags, Announce, DatabaseFlags, OnUnknown, RuleFlags, ServiceFlags, SlackFlags};
+pub use flags::{AllFlags, Announce, DatabaseFlags, OnUnknown, RuleFlags, ServiceFlags, SlackFlags, WebFlags};
 pub use rule::{RuleSettings, UserFilter, resolve_rule};
 pub use service::{ServiceSettings, resolve_service};
 pub use slack::{SlackAccess, SlackSettings, resolve_channel, resolve_slack, resolve_slack_access};
 pub use source::{HIDDEN, Origin, Source};
 pub use time::Since;
 pub use values::{parse_switch, parse_verbosity};
+pub use web::{Listen, Readers, WebSettings, resolve_web};
 
 /// Everything that a command that watches needs to know.
 #[derive(Debug, Clone)]

@@ -4,6 +4,8 @@
 mod attempts;
 mod backup;
 mod channels;
+#[cfg(test)]
+mod costs;
 mod dead;
 mod deep;
 mod deliveries;
@@ -21,6 +23,7 @@ mod queue;
 mod retarget;
 mod rows;
 mod schema;
+mod sight;
 mod silences;
 mod site;
 
@@ -39,13 +42,14 @@ pub use dead::{Retried, Which};
 pub use deliveries::{Delivery, DeliveryKind, Method, NewDelivery};
 pub use error::StoreError;
 pub use explain::{MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord};
-pub use history::{HistoryFilter, Order};
+pub use history::{HistoryFilter, Order, Place};
 pub use letters::{AttemptRecord, DeadLetter, DeadLetterDetail};
 pub use lock::InstanceLock;
 pub use monitor::MonitorRecord;
 pub use open::Access;
 pub use pages::{PageToRecord, Recorded, RecordedAlert, Watching};
 pub use queue::QueueCounts;
+pub use sight::{HourCount, ParkedChannel, ToldAlert};
 pub use silences::{ClosedSilence, Ending, NewSilence, SilenceRecord, SilenceSummary};
 pub use site::Limits;
 
