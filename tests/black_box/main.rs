@@ -14,6 +14,7 @@
 
 mod bad_input;
 mod cast;
+mod check;
 mod clearml_faults;
 mod clocks;
 mod digests;
@@ -29,6 +30,7 @@ mod once;
 mod projects;
 mod runs;
 mod service;
+mod silence;
 mod slack_faults;
 mod slack_flags;
 mod terminal;
