@@ -12,4 +12,7 @@
 
 mod everyday;
 mod explain;
+mod http;
+mod seeded;
+mod web;
 mod world;

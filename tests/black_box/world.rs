@@ -222,6 +222,11 @@ impl Running {
         wait_until(text, || self.stderr.so_far().contains(text));
     }
 
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.stderr.so_far()
+    }
+
     /// Waits until this stands in its results.
     pub fn wait_for_output(&self, text: &str) {
         wait_until(text, || self.stdout.so_far().contains(text));
