@@ -7,12 +7,31 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "a test ends where its world is not as declared"
 )]
 
+mod bad_input;
+mod cast;
+mod clearml_faults;
+mod dry_run;
 mod everyday;
 mod explain;
+mod filters;
+mod floods;
+mod follow;
+mod history;
 mod http;
+mod once;
+mod projects;
+mod runs;
 mod seeded;
+mod service;
+mod slack_faults;
+mod slack_flags;
+mod terminal;
+mod trouble;
+mod users;
 mod web;
 mod world;

@@ -25,9 +25,9 @@ pub fn fill(database: &Path, count: i64, days: i64, now: i64) {
     let values = params![count, now, days];
     let tasks = "INSERT INTO tasks (task_id, name, project_id, project, user_id, user, status, status_changed, run,
             run_outcomes, first_seen_at, last_change_at)
-        SELECT printf('%032x', n), ?4, 'p' || n % 40, ?5, 'u' || n % 25, ?6, outcome, changed, 1, 1, changed, changed FROM past";
-    let name = "trim(substr('vit-b16 pretrain  wav2vec distill   ranker retrain    tokenizer rebuild ', n % 4 * 18 + 1, 17)) || ' ' || n % 997";
-    let project = "'team-' || n % 8 || '/project-' || n % 40";
+        SELECT printf('%032x', n), ?4, 'p' || (n % 40), ?5, 'u' || (n % 25), ?6, outcome, changed, 1, 1, changed, changed FROM past";
+    let name = "trim(substr('vit-b16 pretrain  wav2vec distill   ranker retrain    tokenizer rebuild ', n % 4 * 18 + 1, 17)) || ' ' || (n % 997)";
+    let project = "'team-' || (n % 8) || '/project-' || (n % 40)";
     let user = "trim(substr('Grace  Alan   Edsger Barbara', n % 4 * 7 + 1, 7))";
     let with = |sql: &str| {
         let sql = sql.replace("?4", name).replace("?5", project).replace("?6", user);
@@ -45,7 +45,7 @@ pub fn fill(database: &Path, count: i64, days: i64, now: i64) {
         FROM past WHERE state <> 'suppressed'");
     with("INSERT INTO alerts (rule, task_id, run, outcome, status_changed, task_name, project_id, project, user_id, user, state,
             filter, reason, channel, snapshot, delivery_id, url, created_at, sent_at, dropped_at)
-        SELECT 'default', printf('%032x', n), 1, outcome, changed, ?4, 'p' || n % 40, ?5, 'u' || n % 25, ?6, state,
+        SELECT 'default', printf('%032x', n), 1, outcome, changed, ?4, 'p' || (n % 40), ?5, 'u' || (n % 25), ?6, state,
             CASE WHEN state = 'suppressed' THEN 'iterations' END,
             CASE state WHEN 'suppressed' THEN 'iterations: 7 of at least 100' WHEN 'dead' THEN 'invalid_blocks' END, 'ml-alerts',
             CASE WHEN state = 'dead' THEN '{}' END, CASE WHEN state <> 'suppressed' THEN n + 1000 END,

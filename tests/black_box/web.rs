@@ -336,3 +336,45 @@ fn no_heartbeat_while_slack_cannot_be_told() {
     wait_until("a heartbeat", || !receiver.asked().is_empty());
     service.stop();
 }
+
+/// Takes half a minute: `cargo test --test black_box a_million -- --ignored --nocapture` prints how long each page takes.
+#[test]
+#[ignore = "it measures; the numbers are for reading"]
+fn pages_on_a_million_alerts() {
+    let world = World::new();
+    assert_eq!(world.once(&[]).code, 0);
+    crate::seeded::fill(&world.database(), 1_000_000, 90, world.clearml.now().as_millis());
+    let (service, pages) = watched(&world, &[]);
+    let last = link(&pages.get("/alerts").body, "Oldest").unwrap();
+    let second = link(&pages.get("/alerts").body, "Older").unwrap();
+    let task = format!("/tasks/{:032x}", 500_000);
+    for path in [
+        "/",
+        "/alerts",
+        &second,
+        &last,
+        "/alerts?status=failed",
+        "/alerts?state=dead",
+        "/alerts?state=dead&from=oldest",
+        "/alerts?state=suppressed&status=completed",
+        "/alerts?project=team-3",
+        "/alerts?user=grace&status=stopped",
+        "/alerts?task=000000000000000000000000000f",
+        "/alerts?task=nothing+like+it",
+        "/alerts/500000",
+        &task,
+        "/metrics",
+        "/readyz",
+    ] {
+        let mut times: Vec<_> = (0..5)
+            .map(|_| {
+                let start = std::time::Instant::now();
+                assert_eq!(pages.get(path).status, 200, "{path}");
+                start.elapsed().as_micros()
+            })
+            .collect();
+        times.sort_unstable();
+        println!("{:>9.1} ms median, {:>9.1} ms worst  {path}", times[2] as f64 / 1e3, times[4] as f64 / 1e3);
+    }
+    service.stop();
+}

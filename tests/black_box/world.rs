@@ -91,6 +91,11 @@ impl World {
 
     /// Starts the service with the usual channel, a short refresh, and no start message.
     pub fn start(&self, more: &[&str]) -> Running {
+        Running::start(&mut self.service_command(more))
+    }
+
+    /// The service's command: the usual channel, a short refresh, and no start message.
+    pub fn service_command(&self, more: &[&str]) -> Command {
         let usual = [
             "run",
             "--local",
@@ -103,7 +108,28 @@ impl World {
             "--announce",
             "none",
         ];
-        Running::start(&mut self.command(&[&usual, more].concat()))
+        self.command(&[&usual, more].concat())
+    }
+
+    /// Waits until the newest alert of the task of this name is in this state.
+    pub fn wait_for_state(&self, task_name: &str, state: &str) {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.busy_timeout(PATIENCE).unwrap();
+        let sql = "SELECT state FROM alerts WHERE task_name = ?1 ORDER BY id DESC LIMIT 1";
+        wait_until(&format!("{task_name} to be {state}"), || {
+            database.query_row(sql, [task_name], |row| row.get::<_, String>(0)).is_ok_and(|found| found == state)
+        });
+    }
+
+    /// Up to where everything is recorded, in milliseconds.
+    pub fn watermark(&self) -> i64 {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.query_row("SELECT watermark FROM monitor", [], |row| row.get(0)).unwrap()
+    }
+
+    /// Changes the database behind the program's back.
+    pub fn sql(&self, statements: &str) {
+        rusqlite::Connection::open(self.database()).unwrap().execute_batch(statements).unwrap();
     }
 
     /// What `history --format json` tells.
@@ -130,11 +156,6 @@ impl World {
     /// Waits until so many messages are in the usual channel.
     pub fn wait_for_messages(&self, count: usize) -> Vec<Message> {
         self.slack.wait_for_messages(count, PATIENCE).unwrap_or_else(|late| panic!("{late}"))
-    }
-
-    /// Waits until `is_so`.
-    pub fn wait_until(&self, what: &str, is_so: impl FnMut() -> bool) {
-        wait_until(what, is_so);
     }
 
     /// Waits until the running service has polled so many times more.
@@ -227,9 +248,19 @@ impl Running {
         self.stderr.so_far()
     }
 
+    /// Whether this stands in its results.
+    pub fn has_output(&self, text: &str) -> bool {
+        self.stdout.so_far().contains(text)
+    }
+
     /// Waits until this stands in its results.
     pub fn wait_for_output(&self, text: &str) {
-        wait_until(text, || self.stdout.so_far().contains(text));
+        self.wait_until(|told| told.contains(text));
+    }
+
+    /// Waits until its results are so.
+    pub fn wait_until(&self, is_so: impl Fn(&str) -> bool) {
+        wait_until("results", || is_so(&self.stdout.so_far()));
     }
 }
 

@@ -105,7 +105,7 @@ test("filters narrow the list, are in the address, and come back in the form", a
   assert.match(page.url(), /status=failed/);
   assert.equal(await page.getByLabel("Task").inputValue(), "sweep");
   assert.equal(await page.getByLabel("Outcome").inputValue(), "failed");
-  await page.getByRole("link", { name: "Clear" }).click();
+  await page.getByRole("link", { name: "Clear", exact: true }).click();
   await page.waitForURL(/alerts$/);
   await picture(page, "alerts-light");
   await page.close();
