@@ -185,7 +185,21 @@ fn metrics_count_what_happens_and_name_nobody() {
     let open = pages.ask("GET", "/metrics", &accept);
     assert!(open.body.ends_with("# EOF\n") && open.header("content-type").unwrap().contains("openmetrics"));
     check_with_promtool(&text);
+    what_contrib_asks_for_is_told(&text);
     service.stop();
+}
+
+/// Dashboard and alert rules ask for no metric that there is not.
+fn what_contrib_asks_for_is_told(text: &str) {
+    let contrib = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib");
+    let name = regex::Regex::new("clearml_alerts_[a-z_]+").unwrap();
+    for file in ["grafana/clearml-alerts.json", "prometheus/clearml-alerts.rules.yml"] {
+        let asked = std::fs::read_to_string(contrib.join(file)).unwrap();
+        for found in name.find_iter(&asked) {
+            let family = found.as_str().trim_end_matches("_bucket");
+            assert!(text.contains(&format!("# TYPE {family} ")), "{family} of {file} in {text}");
+        }
+    }
 }
 
 /// Prometheus' own opinion, where its tool is installed.
