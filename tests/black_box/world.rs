@@ -251,6 +251,11 @@ impl Running {
         wait_until(text, || self.stderr.so_far().contains(text));
     }
 
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.stderr.so_far()
+    }
+
     /// Whether this stands in its results.
     pub fn has_output(&self, text: &str) -> bool {
         self.stdout.so_far().contains(text)
