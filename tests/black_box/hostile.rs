@@ -93,7 +93,8 @@ fn a_console_of_a_megabyte_in_one_line_and_one_of_progress_bars() {
     world.clearml.log(&long, &"<!channel> ".repeat(100_000)).unwrap();
     world.clearml.fail(&long, "", "").unwrap();
     let bars = world.running_task("progress bars");
-    let bar: String = (0..=1_000).map(|step| format!("\r{step:>5}/1000 [{}]", "#".repeat(step / 20))).collect();
+    let bar = (0..=1_000).map(|step| format!("\r{step:>5}/1000 [{}]", "#".repeat(step / 20)));
+    let bar = bar.collect::<Vec<_>>().concat();
     world.clearml.log(&bars, &format!("start{bar}\ndone\n{}", "\n".repeat(100_000))).unwrap();
     world.clearml.fail(&bars, "", "").unwrap();
     assert_eq!(world.once(&[]).code, 0);

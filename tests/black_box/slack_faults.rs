@@ -237,8 +237,12 @@ fn a_revoked_token_holds_everything_with_one_loud_line() {
     world.wait_for_state("before", "sent");
     world.slack.revoke_token("token_revoked");
     let names = ["one", "two", "three"];
-    names.iter().for_each(|name| drop(world.failed_task(name)));
-    names.iter().for_each(|name| world.wait_for_state(name, "held"));
+    for name in &names {
+        world.failed_task(name);
+    }
+    for name in &names {
+        world.wait_for_state(name, "held");
+    }
     // It is tried again and again, and not spoken of again and again.
     let tried = world.slack.requests().total();
     crate::world::wait_until("some tries", || world.slack.requests().total() > tried + 5);
