@@ -83,11 +83,7 @@ impl Client {
     }
 
     /// Like [`Client::call`], for a call that makes something: it is not sent again where the first may have arrived.
-    pub(super) async fn call_once<T: DeserializeOwned>(
-        &self,
-        endpoint: &str,
-        body: &Value,
-    ) -> Result<T, ClearmlError> {
+    pub(super) async fn call_once<T: DeserializeOwned>(&self, endpoint: &str, body: &Value) -> Result<T, ClearmlError> {
         self.call_with(endpoint, Body::Json(body), Repeat::IfUntouched).await
     }
 
@@ -200,7 +196,9 @@ impl Client {
                 Err(error) => error,
             };
             failures += 1;
-            let Some(wait) = self.0.retry.wait_after(failures, &error, repeat, fastrand::f64()) else { return Err(error) };
+            let Some(wait) = self.0.retry.wait_after(failures, &error, repeat, fastrand::f64()) else {
+                return Err(error);
+            };
             tracing::debug!(endpoint, failures, ?wait, %error, "asking ClearML again");
             tokio::time::sleep(wait).await;
         }

@@ -67,7 +67,8 @@ mod tests {
     #[test]
     fn waits_twice_as_long_each_time_then_gives_up() {
         let retry = Retry::default();
-        let waits: Vec<_> = (1..=4).map(|failures| retry.wait_after(failures, &limited(None), Repeat::Freely, 1.0)).collect();
+        let waits: Vec<_> =
+            (1..=4).map(|failures| retry.wait_after(failures, &limited(None), Repeat::Freely, 1.0)).collect();
         assert_eq!(waits, [500, 1000, 2000, 0].map(|millis| (millis > 0).then(|| Duration::from_millis(millis))));
     }
 
