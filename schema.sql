@@ -78,13 +78,20 @@ CREATE TABLE alerts (
     created_at      INTEGER NOT NULL,
     sent_at         INTEGER,
     dropped_at      INTEGER,            -- when a person gave up a dead one for good (`dead drop`)
-    UNIQUE (rule, task_id, run, outcome) -- what makes a second alert about the same end impossible
+    UNIQUE (rule, task_id, run, outcome), -- what makes a second alert about the same end impossible
+    CHECK (state NOT IN ('sending', 'unknown', 'sent') OR delivery_id IS NOT NULL), -- only a message can have been sent
+    CHECK ((state = 'sent') = (sent_at IS NOT NULL)),
+    CHECK ((state = 'suppressed') = (filter IS NOT NULL)),
+    CHECK (state IN ('sent', 'suppressed') OR snapshot IS NOT NULL)
 ) STRICT;
 CREATE INDEX alerts_newest ON alerts (status_changed, id);
 CREATE INDEX alerts_by_state ON alerts (state, status_changed, id);
 CREATE INDEX alerts_by_task ON alerts (task_id, id);
 CREATE INDEX alerts_by_delivery ON alerts (delivery_id) WHERE delivery_id IS NOT NULL;
-CREATE INDEX alerts_to_compose ON alerts (channel, status_changed, id) WHERE state = 'pending' AND delivery_id IS NULL;
+-- The next three hold only what waits: asking what there is to do costs the same however long the history is.
+CREATE INDEX alerts_to_compose ON alerts (channel, status_changed, id) WHERE state IN ('pending', 'held') AND delivery_id IS NULL;
+CREATE INDEX alerts_open ON alerts (created_at) WHERE state IN ('pending', 'sending', 'unknown', 'held');
+CREATE INDEX alerts_dead ON alerts (id) WHERE state = 'dead' AND dropped_at IS NULL;
 
 -- The outbox: one row a message to Slack, with the exact payload, so that a retry sends the same bytes.
 CREATE TABLE deliveries (
@@ -104,14 +111,25 @@ CREATE TABLE deliveries (
     failures        INTEGER NOT NULL DEFAULT 0, -- tries in a row that Slack did not take; sets the back-off
     first_try_at    INTEGER,            -- when it was first tried, by Slack's clock: where to begin to look for it
     looks           INTEGER NOT NULL DEFAULT 0, -- how often a message whose answer was lost has been looked for since
+    kept_at         INTEGER,            -- since when it is kept, its answer lost, until a person decides (`--on-unknown hold`)
     possible_duplicate INTEGER NOT NULL DEFAULT 0 CHECK (possible_duplicate IN (0, 1)), -- sent again without knowing whether the first had arrived
     message_ts      TEXT,               -- Slack's ID of the message
     created_at      INTEGER NOT NULL,
-    sent_at         INTEGER
+    sent_at         INTEGER,
+    CHECK ((state = 'sent') = (sent_at IS NOT NULL)),
+    CHECK (state <> 'sent' OR message_ts IS NOT NULL), -- nothing is sent without Slack's word for it
+    CHECK (kept_at IS NULL OR state = 'unknown')
 ) STRICT;
-CREATE INDEX deliveries_open ON deliveries (channel, due_at, id) WHERE state IN ('pending', 'sending', 'unknown', 'held');
-CREATE INDEX deliveries_digests ON deliveries (channel, id) WHERE kind = 'digest' AND method = 'post';
+CREATE INDEX deliveries_open ON deliveries (channel, id) WHERE state IN ('pending', 'sending', 'unknown', 'held');
+CREATE INDEX deliveries_digests ON deliveries (channel, sent_at) WHERE kind = 'digest' AND method = 'post';
 CREATE INDEX deliveries_edits ON deliveries (edits) WHERE edits IS NOT NULL;
+
+-- Which messages were ever to tell an alert: one that is composed anew keeps the attempts of its earlier messages.
+CREATE TABLE tellings (
+    alert_id        INTEGER NOT NULL REFERENCES alerts (id),
+    delivery_id     INTEGER NOT NULL REFERENCES deliveries (id),
+    PRIMARY KEY (alert_id, delivery_id)
+) STRICT, WITHOUT ROWID;
 
 -- Every try to send a delivery: written before the request, completed after the answer.
 CREATE TABLE attempts (

@@ -2,6 +2,7 @@
 //! change is read whatever happens in between.
 
 #![cfg(feature = "sandbox")]
+#![allow(clippy::unwrap_used, reason = "a test ends where its world is not as declared")]
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

@@ -31,7 +31,8 @@ impl World {
     /// The names found by a query, in the order of the answer.
     async fn names(&self, query: Value) -> Vec<String> {
         let answer = self.ask("tasks.get_all_ex", query).await;
-        let tasks = answer["data"]["tasks"].as_array().unwrap_or_else(|| panic!("{answer}")).clone();
+        let tasks = answer["data"]["tasks"].as_array().cloned().unwrap_or_default();
+        assert_eq!(answer["meta"]["result_code"], 200, "{answer}");
         tasks.iter().map(|task| task["name"].as_str().unwrap().to_owned()).collect()
     }
 

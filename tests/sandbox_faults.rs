@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clearml_alerts::sandbox::{ClearmlOptions, Fault, FaultRule, SimulatedClearml, SimulatedSlack, SlackOptions};
@@ -89,15 +90,27 @@ async fn statuses_with_bodies_and_headers() {
 
 #[tokio::test]
 async fn hangs_are_seen_as_silence_and_may_have_done_their_work() {
-    let slack = slack();
+    let slack = Arc::new(slack());
     slack.faults().script([Fault::hang().into(), Fault::apply_then_hang().into(), Fault::hang_in_body().into()]);
-    let impatient = Duration::from_millis(150);
-    assert!(tokio::time::timeout(impatient, post(&slack, "1")).await.is_err());
-    assert!(tokio::time::timeout(impatient, post(&slack, "2")).await.is_err());
-    let headers = post(&slack, "3").await.unwrap();
-    assert!(tokio::time::timeout(impatient, headers.bytes()).await.is_err());
+    let (patience, silence) = (Duration::from_secs(20), Duration::from_millis(50));
+    let spawn_post = |text: &'static str| {
+        let slack = Arc::clone(&slack);
+        tokio::spawn(async move { post(&slack, text).await?.bytes().await })
+    };
+    let mut unheard = spawn_post("1");
+    assert!(slack.requests().until(patience, |log| log.total() == 1).await);
+    let mut heard = spawn_post("2");
+    assert!(slack.wait_until(patience, |messages| messages.len() == 1).await.is_ok());
+    let mut half_answered = spawn_post("3");
+    assert!(slack.wait_until(patience, |messages| messages.len() == 2).await.is_ok());
+    for silent in [&mut unheard, &mut heard, &mut half_answered] {
+        assert!(tokio::time::timeout(silence, silent).await.is_err());
+    }
     let texts: Vec<String> = slack.messages("ml-alerts").into_iter().map(|message| message.text).collect();
     assert_eq!(texts, ["2", "3"]);
+    for silent in [unheard, heard, half_answered] {
+        silent.abort();
+    }
 }
 
 #[tokio::test]

@@ -176,10 +176,13 @@ pub struct HistoryArguments {
     #[arg(long, value_name = "USER", help_heading = "Which alerts")]
     pub user: Vec<String>,
     /// With this outcome: failed, completed, stopped
-    #[arg(long, value_name = "STATUS", value_parser = outcome, help_heading = "Which alerts")]
+    #[arg(long, value_name = "STATUS", value_parser = outcome, value_delimiter = ',', help_heading = "Which alerts")]
     pub status: Vec<Outcome>,
     /// In this state
-    #[arg(long, value_name = "STATE", value_parser = PossibleValuesParser::new(STATES), help_heading = "Which alerts")]
+    #[arg(
+        long, value_name = "STATE", value_parser = PossibleValuesParser::new(STATES), value_delimiter = ',',
+        help_heading = "Which alerts"
+    )]
     pub state: Vec<String>,
     /// Of this rule
     #[arg(long, value_name = "RULE", help_heading = "Which alerts")]

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use secrecy::ExposeSecret;
 use tokio::sync::Notify;
+
+use super::start;
 
 use crate::clock::Clock;
 use crate::domain::delivery::{OnUnknown, Waits};
@@ -43,7 +45,7 @@ fn instance_name() -> String {
 }
 
 /// The ClearML client.
-pub(super) fn clearml_client(settings: &ClearmlSettings, host: &str) -> anyhow::Result<clearml::Client> {
+pub(super) fn clearml_client(settings: &ClearmlSettings, start: &start::Context) -> anyhow::Result<clearml::Client> {
     let credentials = match &settings.credentials {
         settings::Credentials::Keys { access, secret } => {
             clearml::Credentials::Keys { access: access.expose_secret().to_owned(), secret: secret.clone() }
@@ -52,7 +54,8 @@ pub(super) fn clearml_client(settings: &ClearmlSettings, host: &str) -> anyhow::
     };
     let mut config = clearml::Config::new(settings.api.clone(), credentials);
     config.verify_certificate = settings.verify_certificate;
-    host.clone_into(&mut config.worker);
+    config.retry = start.patience.clearml;
+    start.host.clone_into(&mut config.worker);
     Ok(clearml::Client::new(config)?)
 }
 

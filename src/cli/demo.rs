@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::arguments::Format;
 use super::exit::Exit;
-use super::start::{self, Context};
+use super::patience::Patience;
+use super::start::{self, Context, WhenAway};
 use super::{history, output};
-use crate::domain::delivery::Waits;
 use crate::monitor::{self, MonitorError, ServiceConfig};
 use crate::sandbox::workload::{Happening, What};
 use crate::sandbox::{ClearmlOptions, SimulatedClearml, SimulatedSlack, SlackOptions, Workload, render};
@@ -108,13 +108,13 @@ impl Stage {
         let context = Context {
             environment: Box::new(MapEnvironment::new()),
             clock: context.clock.clone(),
-            waits: Waits::STANDARD,
+            patience: Patience::standard(),
             host: context.host.clone(),
         };
-        let monitor = start::monitor(&self.settings, &context).await?;
+        let monitor = start::monitor(&self.settings, &context, WhenAway::Fail).await?;
         let polled = self.clearml.requests().count("tasks.get_all_ex");
         let stop = CancellationToken::new();
-        let config = ServiceConfig { refresh: self.settings.service.refresh };
+        let config = ServiceConfig { refresh: self.settings.service.refresh, channels: Vec::new() };
         let service = tokio::spawn(monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop.clone()));
         while self.clearml.requests().count("tasks.get_all_ex") < polled + 2 && !service.is_finished() {
             tokio::time::sleep(Duration::from_millis(20)).await;

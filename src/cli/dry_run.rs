@@ -12,7 +12,7 @@ use crate::domain::message::words;
 use crate::domain::text::single_line;
 use crate::monitor::{self, Depth, PollReport, Poller, PollerConfig};
 use crate::settings::{self, AllFlags, ClearmlSettings};
-use crate::store::{RecordedAlert, Store};
+use crate::store::{Overwrite, RecordedAlert, Store};
 
 /// The channel of the printed rule where none was given: a dry run posts nothing.
 const NO_CHANNEL: &str = "(no channel)";
@@ -26,8 +26,8 @@ pub(super) async fn run(flags: &AllFlags, context: &Context) -> anyhow::Result<E
     let clearml_settings = settings::resolve_clearml(environment)?;
     let channel = flags.slack.channel.as_deref().unwrap_or(NO_CHANNEL);
     let folder = tempfile::tempdir()?;
-    let store = throw_away_copy(&database.path, folder.path())?;
-    let clearml = assemble::clearml_client(&clearml_settings, &context.host)?;
+    let store = throw_away_copy(&database.path, folder.path()).await?;
+    let clearml = assemble::clearml_client(&clearml_settings, context)?;
     clearml.login().await?;
     let rule = assemble::default_rule(&rule_settings, channel, &clearml).await?;
     monitor::require_projects(&rule, &clearml).await?;
@@ -56,11 +56,10 @@ fn poller(
 }
 
 /// A database to play with: a copy of the one that is there, or a fresh one.
-fn throw_away_copy(path: &Path, folder: &Path) -> anyhow::Result<Store> {
+async fn throw_away_copy(path: &Path, folder: &Path) -> anyhow::Result<Store> {
     let copy = folder.join("dry-run.db");
     if path.exists() {
-        let target = copy.to_string_lossy().into_owned();
-        assemble::read_database(path)?.read_now(|connection| connection.execute("VACUUM INTO ?1", [target]))?;
+        assemble::read_database(path)?.backup(&copy, Overwrite::Never).await?;
     }
     assemble::own_database(&copy, std::time::Duration::ZERO)
 }

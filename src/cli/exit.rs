@@ -54,7 +54,9 @@ pub(super) fn of(error: &anyhow::Error) -> Exit {
 fn of_monitor(error: &MonitorError) -> Exit {
     match error {
         MonitorError::Clearml(_) => Exit::Clearml,
-        MonitorError::Slack(_) | MonitorError::NoChannel { .. } => Exit::Undelivered,
+        MonitorError::Slack(_) | MonitorError::NoChannel { .. } | MonitorError::ArchivedChannel { .. } => {
+            Exit::Undelivered
+        }
         MonitorError::Store(error) => of_store(error),
         MonitorError::NoProject { .. } | MonitorError::BadPattern { .. } => Exit::Usage,
     }

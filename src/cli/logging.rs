@@ -48,7 +48,10 @@ pub(super) fn start(format: LogFormat, level: Level, rust_log: Option<&str>, no_
     );
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| {
+            super::progress::clear();
+            std::io::stderr()
+        })
         .with_span_events(FmtSpan::NONE)
         .with_target(false);
     // A second start, in one process only in tests, keeps the first one's settings.

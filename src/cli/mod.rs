@@ -2,7 +2,9 @@
 
 pub mod arguments;
 mod assemble;
+mod backup;
 mod database;
+mod dead;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod dry_run;
@@ -12,6 +14,7 @@ mod logging;
 mod manual;
 mod once;
 mod output;
+mod patience;
 mod progress;
 mod run;
 #[cfg(feature = "sandbox")]
@@ -64,6 +67,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "the last word of a command that failed, whatever the log level")]
 fn report(error: &anyhow::Error) {
+    progress::clear();
     eprintln!("error: {error:#}");
 }
 
@@ -71,9 +75,9 @@ fn execute(arguments: Arguments, environment: ProcessEnvironment) -> anyhow::Res
     let context = test_knobs::context(environment);
     match arguments.command {
         Command::History(arguments) => history::run(&arguments, &context),
-        Command::Dead { command } => database::dead(command, &context),
-        Command::Backup(arguments) => database::backup(&arguments, &context),
-        Command::Restore(arguments) => database::restore(&arguments, &context),
+        Command::Dead { command } => block_on(dead::run(command, &context)),
+        Command::Backup(arguments) => block_on(backup::make(&arguments, &context)),
+        Command::Restore(arguments) => backup::restore(&arguments, &context),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man => manual::page(),
         Command::Run(arguments) => block_on(run::run(*arguments, &context)),

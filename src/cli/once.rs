@@ -7,11 +7,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::arguments::OnceArguments;
 use super::exit::Exit;
-use super::start::{self, Context, Monitor};
+use super::start::{self, Context, Monitor, WhenAway};
 use super::{dry_run, output, signals};
-use crate::monitor::{Deliverer, Depth, Next, PollReport};
+use crate::monitor::{Deliverer, Depth, MonitorError, Next, PollReport};
 use crate::settings::Settings;
 use crate::store::QueueCounts;
+
+/// How long the message in flight may take once the time is up.
+const LAST_POST: Duration = Duration::from_secs(4);
 
 /// Runs the command.
 pub(super) async fn run(arguments: OnceArguments, context: &Context) -> anyhow::Result<Exit> {
@@ -19,42 +22,66 @@ pub(super) async fn run(arguments: OnceArguments, context: &Context) -> anyhow::
         return dry_run::run(&arguments.flags, context).await;
     }
     let settings = Settings::resolve(&arguments.flags, context.environment())?;
-    let mut monitor = start::monitor(&settings, context).await?;
+    let mut monitor = start::monitor(&settings, context, WhenAway::Fail).await?;
     let stop = signals::stop_on_request();
-    let report = tokio::select! {
-        report = monitor.poller.poll_once(Depth::Sweep) => report?,
+    let polled = tokio::select! {
+        polled = monitor.poller.poll_once(Depth::Sweep) => polled,
         () = stop.cancelled() => anyhow::bail!(super::Interrupted),
     };
-    crate::monitor::log_once(&report);
+    let polled = match polled {
+        Err(error @ MonitorError::Store(_)) => return Err(error.into()),
+        polled => polled,
+    };
+    match &polled {
+        Ok(report) => crate::monitor::log_once(report),
+        Err(_) => tracing::error!("the poll failed and moved nothing; what is due is delivered nevertheless"),
+    }
     let before = monitor.store.queue_counts().await?;
     deliver(&mut monitor.deliverer, arguments.deliver_timeout, &stop).await?;
     let after = monitor.store.queue_counts().await?;
-    output::text(&summary(&report, before, after, &monitor))?;
+    output::text(&summary(&polled?, before, after, &monitor))?;
     Ok(if after.undelivered() > 0 { Exit::Undelivered } else { Exit::Done })
 }
 
-/// Delivers until nothing is due, or everything left waits for longer than there is time.
+/// Delivers until nothing is due, everything left waits for longer than there is time, or the time is up. The message in
+/// flight then has a little longer; what becomes of one that hangs is found out by the next run.
 async fn deliver(deliverer: &mut Deliverer, patience: Duration, stop: &CancellationToken) -> anyhow::Result<()> {
     let deadline = Instant::now() + patience;
-    let out_of_time = stop.child_token();
-    let timer = out_of_time.clone();
-    let clock = tokio::spawn(async move {
-        tokio::time::sleep_until(deadline).await;
-        timer.cancel();
-    });
-    while !out_of_time.is_cancelled() {
-        match deliverer.deliver_due(&out_of_time).await? {
+    let time_is_up = stop.child_token();
+    let end = async {
+        tokio::select! {
+            () = tokio::time::sleep_until(deadline) => {}
+            () = stop.cancelled() => {}
+        }
+        time_is_up.cancel();
+        tokio::time::sleep(LAST_POST).await;
+    };
+    tokio::select! {
+        ended = deliver_until(deliverer, deadline, &time_is_up) => ended,
+        () = end => {
+            tracing::warn!("a message was still under way at the end; the next run finds out what became of it");
+            Ok(())
+        }
+    }
+}
+
+async fn deliver_until(
+    deliverer: &mut Deliverer,
+    deadline: Instant,
+    time_is_up: &CancellationToken,
+) -> anyhow::Result<()> {
+    while !time_is_up.is_cancelled() {
+        match deliverer.deliver_due(time_is_up).await? {
             Next::Now => {}
             Next::At(at) if at < deadline => {
                 tokio::select! {
                     () = tokio::time::sleep_until(at) => {}
-                    () = out_of_time.cancelled() => {}
+                    () = time_is_up.cancelled() => {}
                 }
             }
             Next::At(_) | Next::Idle => break,
         }
     }
-    clock.abort();
     Ok(())
 }
 
@@ -63,7 +90,8 @@ fn summary(report: &PollReport, before: QueueCounts, after: QueueCounts, monitor
         let since = report.watermark.map_or_else(String::new, |watermark| format!(" ({watermark})"));
         return format!("Watching {} begins{since}; outcomes from now on are alerted.\n", monitor.server);
     }
-    let sent = before.undelivered().saturating_sub(after.undelivered());
+    let open = |counts: QueueCounts| counts.undelivered() + counts.dead;
+    let sent = open(before).saturating_sub(open(after));
     let mut line = format!(
         "{} tasks changed, {} alerts recorded, {} not alerted; {sent} sent",
         report.changed,
@@ -72,7 +100,7 @@ fn summary(report: &PollReport, before: QueueCounts, after: QueueCounts, monitor
     );
     if after.undelivered() > 0 {
         line.push_str(&format!(
-            ", {} still to be sent (see `clearml-alerts history --state pending,unknown,held`)",
+            ", {} still to be sent (see `clearml-alerts history --state pending,sending,unknown,held`)",
             after.undelivered()
         ));
     }

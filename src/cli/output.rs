@@ -9,6 +9,7 @@ fn is_terminal() -> bool {
 
 /// Writes results. `Ok(false)` when the reader has gone: the command is done then.
 pub(super) fn write(results: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<bool> {
+    super::progress::clear();
     let mut out = io::BufWriter::new(io::stdout().lock());
     match results(&mut out).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),

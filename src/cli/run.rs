@@ -2,7 +2,7 @@
 
 use super::arguments::RunArguments;
 use super::exit::Exit;
-use super::start::{self, Context};
+use super::start::{self, Context, WhenAway};
 use super::{UsageError, signals};
 use crate::domain::Stamp;
 use crate::monitor::{self, ServiceConfig};
@@ -23,7 +23,7 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
     }
     let settings = Settings::resolve(&arguments.flags, context.environment())?;
     let stop = signals::stop_on_request();
-    let starting = start::monitor(&settings, context);
+    let starting = start::monitor(&settings, context, WhenAway::Wait);
     let mut monitor = tokio::select! {
         monitor = starting => monitor?,
         () = stop.cancelled() => return Ok(Exit::Done),
@@ -46,7 +46,7 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
             record.watermark,
         ));
     }
-    let config = ServiceConfig { refresh: settings.service.refresh };
+    let config = ServiceConfig { refresh: settings.service.refresh, channels: vec![monitor.rule.channel.clone()] };
     let store = monitor.store.clone();
     monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop).await?;
     let waiting = store.queue_counts().await?.undelivered();

@@ -2,23 +2,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::Notify;
 
 use super::assemble::{self, Halves, Parts};
+use super::patience::Patience;
 use super::progress;
 use crate::clock::Clock;
 use crate::domain::Rule;
-use crate::domain::delivery::Waits;
 use crate::monitor::{self, Deliverer, MonitorError, Poller};
 use crate::settings::{Environment, Settings};
 use crate::slack;
 use crate::store::Store;
-
-/// While ClearML is away at the start of a monitor that has watched before, it is asked again this often.
-const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 /// What a command is handed from outside: environment, clock, waits, the machine's name.
 pub(super) struct Context {
@@ -26,8 +22,8 @@ pub(super) struct Context {
     pub environment: Box<dyn Environment + Send + Sync>,
     /// The time.
     pub clock: Clock,
-    /// How patiently messages are sent.
-    pub waits: Waits,
+    /// How patiently the servers are asked.
+    pub patience: Patience,
     /// This machine's name.
     pub host: String,
 }
@@ -37,6 +33,15 @@ impl Context {
     pub(super) fn environment(&self) -> &dyn Environment {
         self.environment.as_ref()
     }
+}
+
+/// What to do about a ClearML that does not answer at the start of a monitor that has watched before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhenAway {
+    /// Ask again until it does: a service is started once and for all.
+    Wait,
+    /// Fail: the next run of cron asks again.
+    Fail,
 }
 
 /// A monitor that is ready to run.
@@ -56,37 +61,43 @@ pub(super) struct Monitor {
 }
 
 /// Makes a monitor ready: database, login, users, projects, channel. On a fresh database everything else is checked
-/// before the file is made; on one that is there already, the lock comes first, and a server or a Slack that is away is
-/// waited for.
-pub(super) async fn monitor(settings: &Settings, context: &Context) -> anyhow::Result<Monitor> {
+/// before the file is made; on one that is there already, the lock comes first, a Slack that is away is no hindrance, and
+/// a server that is away is waited for where `when_away` says so.
+pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: WhenAway) -> anyhow::Result<Monitor> {
     for warning in &settings.clearml.warnings {
         tracing::warn!("{warning}");
     }
     let path = &settings.database.path;
-    let existing = if path.exists() { Some(own(settings)?) } else { None };
+    let existing = if path.exists() { Some(own(settings).await?) } else { None };
     let server = assemble::server_name(&settings.clearml);
     let has_watched = match &existing {
         Some(store) => store.claim(&server).await?.watermark.is_some(),
         None => false,
     };
-    let clearml = assemble::clearml_client(&settings.clearml, &context.host)?;
+    let clearml = assemble::clearml_client(&settings.clearml, context)?;
     let slack = assemble::slack_client(&settings.slack)?;
     let rule = loop {
         match log_in(settings, &clearml).await {
             Ok(rule) => break rule,
-            Err(error) if has_watched && error.is_transient() => {
+            Err(error) if has_watched && when_away == WhenAway::Wait && error.is_transient() => {
                 tracing::error!(%error, "ClearML is away; starting as soon as it answers");
-                tokio::time::sleep(ASK_AGAIN).await;
+                tokio::time::sleep(context.patience.ask_again).await;
             }
             Err(error) => return Err(error.into()),
         }
     };
-    if !has_watched {
+    let is_known_channel = match &existing {
+        Some(store) => {
+            monitor::is_channel_id(&rule.channel) || store.channel(&rule.channel).await?.channel_id.is_some()
+        }
+        None => false,
+    };
+    if !has_watched || !is_known_channel {
         preflight(&slack, &rule.channel).await?;
     }
     let store = match existing {
         Some(store) => store,
-        None => own(settings)?,
+        None => own(settings).await?,
     };
     store.claim(&server).await?;
     if has_watched && settings.service.since.is_some() {
@@ -102,7 +113,7 @@ pub(super) async fn monitor(settings: &Settings, context: &Context) -> anyhow::R
         slack,
         rule: rule.clone(),
         clock: context.clock.clone(),
-        waits: context.waits,
+        waits: context.patience.slack,
         host: context.host.clone(),
     };
     let on_progress = progress::reporter();
@@ -114,12 +125,14 @@ pub(super) async fn monitor(settings: &Settings, context: &Context) -> anyhow::R
     Ok(Monitor { poller, deliverer, news, store, rule, server })
 }
 
-fn own(settings: &Settings) -> anyhow::Result<Store> {
+async fn own(settings: &Settings) -> anyhow::Result<Store> {
     if let Some(directory) = settings.database.own_directory() {
         private_directory(directory)
             .with_context(|| format!("making the database's directory {}", directory.display()))?;
     }
-    assemble::own_database(&settings.database.path, settings.service.wait_lock)
+    let (path, wait) = (settings.database.path.clone(), settings.service.wait_lock);
+    // On a thread of its own: a request to stop must be heard while another instance is waited for.
+    tokio::task::spawn_blocking(move || assemble::own_database(&path, wait)).await?
 }
 
 fn private_directory(directory: &Path) -> std::io::Result<()> {
@@ -137,7 +150,8 @@ async fn log_in(settings: &Settings, clearml: &crate::clearml::Client) -> Result
     Ok(rule)
 }
 
-/// Before the very first watch: a token or a channel that cannot work is an error at once, not a held alert later.
+/// Before the very first watch, and before a channel is used that never was: a token or a channel that cannot work is an
+/// error at once, not a held alert later.
 async fn preflight(slack: &slack::Client, channel: &str) -> anyhow::Result<()> {
     match monitor::check_slack(slack, channel).await {
         Err(error) if monitor::is_refusal(&error) => Err(error.into()),

@@ -1,20 +1,20 @@
 //! What tests may turn in a debug build: a clock that is wrong, waits that are short, a point to die at. A release build
 //! heeds none of it.
 
+use super::patience::Patience;
 use super::start::Context;
 use crate::clock::Clock;
-use crate::domain::delivery::Waits;
 use crate::settings::{Environment, ProcessEnvironment};
 
 /// What every command is handed from outside.
 pub(super) fn context(environment: ProcessEnvironment) -> Context {
     let host = gethostname::gethostname().to_string_lossy().into_owned();
-    let (clock, waits) = knobs(&environment);
-    Context { environment: Box::new(environment), clock, waits, host }
+    let (clock, patience) = knobs(&environment);
+    Context { environment: Box::new(environment), clock, patience, host }
 }
 
 #[cfg(debug_assertions)]
-fn knobs(environment: &dyn Environment) -> (Clock, Waits) {
+fn knobs(environment: &dyn Environment) -> (Clock, Patience) {
     let knob = |name: &str| environment.variable(name).and_then(|value| value.into_string().ok());
     if let Some(point) = knob(crate::crash::VARIABLE) {
         crate::crash::arm(&point);
@@ -22,10 +22,11 @@ fn knobs(environment: &dyn Environment) -> (Clock, Waits) {
     let offset = knob("CLEARML_ALERTS_TEST_CLOCK_OFF_BY_MS").and_then(|value| value.parse().ok());
     let clock = offset.map_or_else(Clock::system, Clock::system_off_by);
     let factor = knob("CLEARML_ALERTS_TEST_WAIT_FACTOR").and_then(|value| value.parse().ok());
-    (clock, factor.map_or(Waits::STANDARD, |factor| Waits::STANDARD.scaled(factor)))
+    let patience = Patience::standard();
+    (clock, factor.map_or(patience, |factor| patience.scaled(factor)))
 }
 
 #[cfg(not(debug_assertions))]
-fn knobs(_environment: &dyn Environment) -> (Clock, Waits) {
-    (Clock::system(), Waits::STANDARD)
+fn knobs(_environment: &dyn Environment) -> (Clock, Patience) {
+    (Clock::system(), Patience::standard())
 }

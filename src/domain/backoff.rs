@@ -12,6 +12,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// Both bounds times `factor`, for tests.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        Self { first: scaled(self.first, factor), longest: scaled(self.longest, factor) }
+    }
+
     /// The wait after failure number `failures` (1 is the first), scaled by `jitter` in `0.0..1.0` to between half and
     /// all of the doubled value, so that many clients do not come back at the same moment.
     pub fn delay(self, failures: u32, jitter: f64) -> Duration {
@@ -19,6 +25,11 @@ impl Backoff {
         let full = self.first.saturating_mul(1 << doublings).min(self.longest);
         full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
     }
+}
+
+/// `wait` times `factor`; unchanged where that is no duration.
+pub fn scaled(wait: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(wait.as_secs_f64() * factor).unwrap_or(wait)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, scaled};
 use super::stamp::Stamp;
 
 /// Where a delivery stands; the words of the `deliveries.state` column.
@@ -201,13 +201,11 @@ impl Waits {
     /// All waits times `factor`, for tests.
     #[must_use]
     pub fn scaled(self, factor: f64) -> Self {
-        let scale = |wait: Duration| Duration::try_from_secs_f64(wait.as_secs_f64() * factor).unwrap_or(wait);
-        let scaled = |backoff: Backoff| Backoff { first: scale(backoff.first), longest: scale(backoff.longest) };
         Self {
-            retry: scaled(self.retry),
-            long_retry: scaled(self.long_retry),
-            parked: scale(self.parked),
-            settle: scale(self.settle),
+            retry: self.retry.scaled(factor),
+            long_retry: self.long_retry.scaled(factor),
+            parked: scaled(self.parked, factor),
+            settle: scaled(self.settle, factor),
         }
     }
 }

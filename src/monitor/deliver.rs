@@ -11,12 +11,16 @@ use tokio_util::sync::CancellationToken;
 use super::error::MonitorError;
 use crate::clearml;
 use crate::clock::Clock;
-use crate::domain::delivery::{Answer, LONGEST_RETRY_AFTER, OnUnknown, Situation, Step, Waits, after_answer};
+use crate::domain::delivery::{
+    Answer, DeliveryState, LONGEST_RETRY_AFTER, OnUnknown, Situation, Step, Waits, after_answer,
+};
 use crate::domain::{Stamp, message};
 use crate::slack::pacing::DEFAULT_BURST;
 use crate::slack::{self, Class, DeliveryOutcome, Pacer, Pauses};
 use crate::store::{Attempt, AttemptResult, ChannelRecord, Delivery, Method, Store};
 
+/// Steps of each channel before the list of channels is made anew.
+const ROUNDS: usize = 100;
 /// How often a parked channel is spoken of loudly in the log.
 const LOUD_PERIOD: Duration = Duration::from_mins(10);
 
@@ -140,11 +144,14 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Tests the token and finds the channel. An error is final only where a person has to act.
+    /// Tests the token and finds the channel before there is anything to send, so that what a person must mend is told
+    /// at the start and not with the first alert.
     pub async fn check_channel(&mut self, channel: &str) -> Result<(), MonitorError> {
-        self.ensure_identity().await?;
         let record = self.store.channel(channel).await?;
-        self.channel_id(channel, &record).await.map(drop)
+        match self.ready_channel(channel, &record).await {
+            Ok(_) => Ok(()),
+            Err(error) => self.not_ready(channel, error).await.map(drop),
+        }
     }
 
     /// Posts a start message once its channel is known.
@@ -152,20 +159,22 @@ impl Deliverer {
         self.start_notice = Some(request);
     }
 
-    /// Sends what is due until nothing is, or `stop` is set; says when to come back.
+    /// Sends what is due until nothing is, `stop` is set, or a good while has passed; says when to come back.
     pub async fn deliver_due(&mut self, stop: &CancellationToken) -> Result<Next, MonitorError> {
-        loop {
+        let channels = self.channels().await?;
+        for _ in 0..ROUNDS {
             let mut next = Next::Idle;
-            for channel in self.channels().await? {
+            for channel in &channels {
                 if stop.is_cancelled() {
                     return Ok(Next::Idle);
                 }
-                next = next.sooner(self.step(&channel).await?);
+                next = next.sooner(self.step(channel).await?);
             }
             if next != Next::Now {
                 return Ok(next);
             }
         }
+        Ok(Next::Now)
     }
 
     async fn channels(&self) -> Result<Vec<String>, MonitorError> {
@@ -201,6 +210,11 @@ impl Deliverer {
             let composed = self.compose_due(channel, &channel_id).await?;
             return Ok(if composed { Next::Now } else { Next::Idle });
         };
+        if delivery.state == DeliveryState::Sending {
+            // Nothing is under way between two steps: the outcome of this attempt could not be recorded.
+            self.recover().await?;
+            return Ok(Next::Now);
+        }
         if let Some(wait) = self.must_wait(&delivery) {
             return Ok(wait);
         }
@@ -444,7 +458,7 @@ fn reason_of(tried: &slack::Delivery) -> Option<String> {
 }
 
 /// Whether the user gave an ID (`C0123456789`) rather than a name: Slack's names have no capitals.
-pub(super) fn is_channel_id(channel: &str) -> bool {
+pub fn is_channel_id(channel: &str) -> bool {
     let mut characters = channel.chars();
     let kind = characters.next();
     matches!(kind, Some('C' | 'G' | 'D'))
@@ -456,7 +470,7 @@ pub(super) fn is_channel_id(channel: &str) -> bool {
 pub fn is_refusal(error: &MonitorError) -> bool {
     match error {
         MonitorError::Slack(error) => error.class == Class::OperatorMustAct,
-        MonitorError::NoChannel { .. } => true,
+        MonitorError::NoChannel { .. } | MonitorError::ArchivedChannel { .. } => true,
         _ => false,
     }
 }

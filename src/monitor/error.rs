@@ -39,10 +39,16 @@ pub enum MonitorError {
     },
     /// No such channel.
     #[error(
-        "Slack has no channel `{channel}` that this token can see: check the name; a private channel is given by its ID \
-         (channel details, at the bottom), and the bot must be invited to it"
+        "Slack has no channel `{channel}` that this token can see: check --channel; a private channel is given by its ID \
+         (in Slack: the channel's details, at the bottom), and the bot must be invited to it (/invite)"
     )]
     NoChannel {
+        /// The channel, as the user named it.
+        channel: String,
+    },
+    /// Nobody can post there.
+    #[error("the Slack channel `{channel}` is archived: unarchive it, or name another one with --channel")]
+    ArchivedChannel {
         /// The channel, as the user named it.
         channel: String,
     },
@@ -55,7 +61,10 @@ impl MonitorError {
             Self::Clearml(error) => error.is_transient(),
             Self::Slack(error) => !matches!(error.class, crate::slack::Class::OperatorMustAct),
             Self::Store(error) => error.is_passing(),
-            Self::NoProject { .. } | Self::BadPattern { .. } | Self::NoChannel { .. } => false,
+            Self::NoProject { .. }
+            | Self::BadPattern { .. }
+            | Self::NoChannel { .. }
+            | Self::ArchivedChannel { .. } => false,
         }
     }
 }

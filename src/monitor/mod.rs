@@ -10,7 +10,7 @@ mod reconcile;
 mod service;
 mod setup;
 
-pub use deliver::{Deliverer, DeliveryConfig, Next, StartRequest, is_refusal};
+pub use deliver::{Deliverer, DeliveryConfig, Next, StartRequest, is_channel_id, is_refusal};
 pub use error::MonitorError;
 pub use poll::{Depth, PollReport, Poller, PollerConfig, Progress};
 pub use service::{ServiceConfig, log_once, run};

@@ -28,10 +28,12 @@ const LAST_POST: Duration = Duration::from_secs(4);
 const REMIND_EVERY: u32 = 60;
 
 /// How the service runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceConfig {
     /// Between the starts of two polls.
     pub refresh: Duration,
+    /// The channels that alerts may go to, as the user named them: looked at once at the start.
+    pub channels: Vec<String>,
 }
 
 /// Polls and delivers until `stop` is set. The message in flight is finished; what is pending stays in the database.
@@ -42,8 +44,8 @@ pub async fn run(
     news: Arc<Notify>,
     stop: CancellationToken,
 ) -> Result<(), MonitorError> {
-    let polling = tokio::spawn(poll_loop(poller, config, stop.clone()));
-    let delivering = tokio::spawn(deliver_loop(deliverer, news, stop.clone()));
+    let polling = tokio::spawn(poll_loop(poller, config.refresh, stop.clone()));
+    let delivering = tokio::spawn(deliver_loop(deliverer, config.channels, news, stop.clone()));
     let abort = [polling.abort_handle(), delivering.abort_handle()];
     let both = async {
         let (poll_end, deliver_end) = tokio::join!(polling, delivering);
@@ -71,9 +73,9 @@ fn joined(result: Result<Result<(), MonitorError>, tokio::task::JoinError>) -> R
     }
 }
 
-async fn poll_loop(mut poller: Poller, config: ServiceConfig, stop: CancellationToken) -> Result<(), MonitorError> {
+async fn poll_loop(mut poller: Poller, refresh: Duration, stop: CancellationToken) -> Result<(), MonitorError> {
     let _ends_the_other = stop.clone().drop_guard();
-    let mut ticks = tokio::time::interval(config.refresh);
+    let mut ticks = tokio::time::interval(refresh);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut log = PollLog::default();
     let mut swept: Option<Instant> = None;
@@ -102,10 +104,17 @@ async fn poll_loop(mut poller: Poller, config: ServiceConfig, stop: Cancellation
 
 async fn deliver_loop(
     mut deliverer: Deliverer,
+    channels: Vec<String>,
     news: Arc<Notify>,
     stop: CancellationToken,
 ) -> Result<(), MonitorError> {
     let _ends_the_other = stop.clone().drop_guard();
+    for channel in channels {
+        tokio::select! {
+            checked = deliverer.check_channel(&channel) => checked?,
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
     loop {
         let wait = match deliverer.deliver_due(&stop).await {
             Ok(Next::Now) => Duration::ZERO,

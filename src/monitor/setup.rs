@@ -47,14 +47,27 @@ pub async fn require_projects(rule: &Rule, clearml: &Client) -> Result<(), Monit
     }
 }
 
-/// Tests the token, and finds the channel where it is given by name. Posts nothing and joins nothing.
+/// Tests the token, and looks for the channel: by name, or by ID where the token may look. Posts nothing and joins
+/// nothing.
 pub async fn check_slack(slack: &slack::Client, channel: &str) -> Result<(), MonitorError> {
     slack.auth_test().await?;
     if is_channel_id(channel) {
-        return Ok(());
+        return check_channel_id(slack, channel).await;
     }
     match slack.find_channel(channel).await? {
         Some(_) => Ok(()),
         None => Err(MonitorError::NoChannel { channel: channel.to_owned() }),
+    }
+}
+
+/// An ID that Slack does not know, or of an archived channel, is refused. A token that may post may still not be allowed
+/// to look: then only the first alert can tell.
+async fn check_channel_id(slack: &slack::Client, id: &str) -> Result<(), MonitorError> {
+    match slack.channel_info(id).await {
+        Ok(channel) if channel.is_archived => Err(MonitorError::ArchivedChannel { channel: id.to_owned() }),
+        Err(error) if error.code.as_deref() == Some("channel_not_found") => {
+            Err(MonitorError::NoChannel { channel: id.to_owned() })
+        }
+        Ok(_) | Err(_) => Ok(()),
     }
 }

@@ -15,8 +15,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::connection::{ConnectionHandle, Switchboard};
-use super::fault::FaultQueue;
 use super::requests::{RequestLog, RequestRecord};
+use super::script::FaultQueue;
 use super::{answer, connection};
 use crate::domain::Stamp;
 

@@ -3,7 +3,7 @@
 //!
 //! - [`clearml`]: the ClearML API, from recorded exchanges.
 //! - [`slack`]: the Slack Web API, which also checks what it is sent.
-//! - [`fault`]: what goes wrong, as data.
+//! - [`fault`], [`script`]: what goes wrong, and with which requests, as data.
 //! - [`workload`]: a team that keeps the simulated ClearML busy.
 //! - [`render`]: a Slack message as a person would see it.
 //!
@@ -16,7 +16,7 @@
 //! | `GET /sandbox/requests[?endpoint=tasks.get_all_ex]` | `{"total", "counts", "requests": […]}` |
 //! | `DELETE /sandbox/requests` | forgets them |
 //! | `GET /sandbox/faults` | the faults still to come |
-//! | `POST /sandbox/faults` | adds one [`fault::FaultRule`] or a list: `{"effect": "answer", "status": 503, "endpoint": "tasks.get_all_ex", "times": 3}` |
+//! | `POST /sandbox/faults` | adds one [`script::FaultRule`] or a list: `{"effect": "answer", "status": 503, "endpoint": "tasks.get_all_ex", "times": 3}` |
 //! | `DELETE /sandbox/faults` | forgets them |
 //!
 //! ClearML: `GET /sandbox/tasks`, `GET /sandbox/credentials`, `POST /sandbox/tasks` with a [`clearml::TaskSeed`]
@@ -37,6 +37,7 @@ pub mod fault;
 mod http;
 pub mod render;
 pub mod requests;
+pub mod script;
 pub mod slack;
 mod stories;
 pub mod workload;
@@ -44,9 +45,10 @@ pub mod workload;
 use serde_json::json;
 
 pub use self::clearml::{ClearmlOptions, SimulatedClearml, TaskSeed, Transition};
-pub use self::fault::{Effect, Fault, FaultQueue, FaultRule};
+pub use self::fault::{Effect, Fault};
 use self::http::{Answer, Incoming};
 pub use self::requests::{RequestLog, RequestRecord};
+pub use self::script::{FaultQueue, FaultRule};
 pub use self::slack::{Channel, SimulatedSlack, SlackOptions};
 pub use self::workload::Workload;
 

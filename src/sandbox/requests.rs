@@ -1,7 +1,8 @@
 //! What a simulated server was asked: a log that tests read, bounded so that a long-running sandbox does not grow.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -35,14 +36,23 @@ pub struct RequestRecord {
 }
 
 /// The requests of one server.
+#[derive(Debug, Default, Clone)]
+pub struct RequestLog(Arc<Shared>);
+
 #[derive(Debug, Default)]
-pub struct RequestLog(Mutex<Entries>);
+struct Shared {
+    entries: Mutex<Entries>,
+    /// Rung when a request was answered.
+    changed: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct Entries {
     records: VecDeque<RequestRecord>,
     counts: BTreeMap<String, u64>,
     total: u64,
+    /// Counts whatever happens to the log, so that waiting misses nothing.
+    changes: u64,
 }
 
 impl RequestLog {
@@ -71,9 +81,48 @@ impl RequestLog {
         self.entries().counts.clone()
     }
 
+    /// Blocks until `enough` says so of the log, at most so long by the real clock; whether it did. A request is in the
+    /// log from when it was read, and its `status` from when it was answered.
+    pub fn wait_for(&self, at_most: Duration, mut enough: impl FnMut(&Self) -> bool) -> bool {
+        let deadline = std::time::Instant::now() + at_most;
+        loop {
+            let before = self.entries().changes;
+            if enough(self) {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            drop(self.0.changed.wait_timeout_while(self.entries(), left, |entries| entries.changes == before));
+        }
+    }
+
+    /// Blocks until so many requests of this endpoint were answered, at most so long; whether they were.
+    pub fn wait_for_answers(&self, endpoint: &str, count: usize, at_most: Duration) -> bool {
+        self.wait_for(at_most, |log| {
+            log.of(endpoint).iter().filter(|request| request.status.is_some()).count() >= count
+        })
+    }
+
+    /// [`RequestLog::wait_for`] for async code: the wait sits on the blocking pool, so that a paused tokio clock does not
+    /// run ahead.
+    pub async fn until(&self, at_most: Duration, enough: impl FnMut(&Self) -> bool + Send + 'static) -> bool {
+        let log = self.clone();
+        tokio::task::spawn_blocking(move || log.wait_for(at_most, enough)).await.unwrap_or(false)
+    }
+
+    /// [`RequestLog::wait_for_answers`] for async code.
+    pub async fn until_answers(&self, endpoint: &str, count: usize, at_most: Duration) -> bool {
+        let (log, endpoint) = (self.clone(), endpoint.to_owned());
+        let waited = tokio::task::spawn_blocking(move || log.wait_for_answers(&endpoint, count, at_most)).await;
+        waited.unwrap_or(false)
+    }
+
     /// Forgets what came so far.
     pub fn clear(&self) {
-        *self.entries() = Entries::default();
+        let mut entries = self.entries();
+        *entries = Entries { changes: entries.changes + 1, ..Entries::default() };
     }
 
     /// Adds a request and returns its number.
@@ -86,7 +135,11 @@ impl RequestLog {
         if entries.records.len() > KEPT {
             entries.records.pop_front();
         }
-        entries.total
+        entries.changes += 1;
+        let number = entries.total;
+        drop(entries);
+        self.0.changed.notify_all();
+        number
     }
 
     /// Notes what became of a request.
@@ -96,9 +149,12 @@ impl RequestLog {
             record.status = status;
             record.faulted = faulted;
         }
+        entries.changes += 1;
+        drop(entries);
+        self.0.changed.notify_all();
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -227,8 +227,16 @@ mod tests {
         let told = story(1);
         assert_eq!(told, story(1));
         assert_ne!(told, story(2));
-        use What::{Completed, Failed, Progressed, Queued, Restamped, Started, Stopped};
-        for what in [Queued, Started, Progressed, Completed, Failed, Restamped, Stopped] {
+        let everything = [
+            What::Queued,
+            What::Started,
+            What::Progressed,
+            What::Completed,
+            What::Failed,
+            What::Restamped,
+            What::Stopped,
+        ];
+        for what in everything {
             assert!(told.iter().any(|happening| happening.what == what), "{what:?}");
         }
     }

@@ -17,6 +17,8 @@ pub const SLACK_RATE_RANGE: RangeInclusive<f64> = 0.0..=1000.0;
 pub const DIGEST_RANGE: RangeInclusive<u32> = 0..=1_000_000;
 /// What `--min-num-iterations` may be.
 pub const ITERATIONS_RANGE: RangeInclusive<i64> = 0..=1_000_000_000_000;
+/// The longest `--message-prefix`: as much as every message takes uncut.
+pub const PREFIX_CHARACTERS: usize = 1_000;
 /// Slack's own address.
 pub const SLACK_API_URL: &str = "https://slack.com/api/";
 /// The hosted ClearML's API server.

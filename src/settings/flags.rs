@@ -149,7 +149,7 @@ pub struct ServiceFlags {
         value_parser = parse_switch
     )]
     pub local: Option<bool>,
-    /// Post when the service starts and stops [default: all]
+    /// Post a message when the service starts, at most one in 10 minutes [default: all]
     #[arg(long, value_name = "WHAT", value_enum)]
     pub announce: Option<Announce>,
     /// On a fresh database, also alert what ended since: 24h, yesterday, 2026-11-22, a time
@@ -197,7 +197,7 @@ pub struct DatabaseFlags {
 /// What is announced in the channel besides alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Announce {
-    /// That the service started, and that it stopped.
+    /// That the service started.
     #[default]
     All,
     /// Nothing.

@@ -51,6 +51,7 @@ pub fn resolve_rule(flags: &RuleFlags) -> Result<RuleSettings, SettingsError> {
     };
     let min_iterations = number(&iterations, &defaults::ITERATIONS_RANGE, "whole number")?;
     let message_prefix = text("message_prefix", "--message-prefix", flags.message_prefix.as_ref(), &mut origins);
+    refuse_long_prefix(&message_prefix)?;
     let project = text("project", "--project", flags.project.as_ref(), &mut origins);
     origins.push(Origin::new("min_num_iterations", min_iterations, iterations.source));
     let mut switch = |setting, flag, given: Option<bool>| {
@@ -70,6 +71,16 @@ pub fn resolve_rule(flags: &RuleFlags) -> Result<RuleSettings, SettingsError> {
         users: users(flags, &mut origins)?,
         origins,
     })
+}
+
+/// A prefix that had to be cut could lose the end of a mention.
+fn refuse_long_prefix(prefix: &str) -> Result<(), SettingsError> {
+    let (place, longest) = (Source::Flag("--message-prefix"), defaults::PREFIX_CHARACTERS);
+    if prefix.encode_utf16().count() <= longest {
+        return Ok(());
+    }
+    let (problem, remedy) = (format!("is longer than {longest} characters"), "shorten it".to_owned());
+    Err(SettingsError::invalid(&place, prefix, problem, remedy))
 }
 
 fn flag_or_default(flag: &'static str, given: bool) -> Source {
@@ -157,6 +168,14 @@ mod tests {
         assert_eq!(included, [true, false, true, false]);
         assert_eq!(rule.users, UserFilter::Only(named(&["alice", "Doe, John"])));
         assert!(rule.origins.iter().all(|origin| origin.source != Source::Default), "{:?}", rule.origins);
+    }
+
+    #[test]
+    fn a_prefix_that_would_have_to_be_cut_is_refused() {
+        let with = |length| RuleFlags { message_prefix: Some("x".repeat(length)), ..RuleFlags::default() };
+        assert_eq!(resolve_rule(&with(1_000)).unwrap().message_prefix.len(), 1_000);
+        let told = refused(&with(1_001));
+        assert!(told.starts_with("--message-prefix is `xxx") && told.contains("longer than 1000 characters"), "{told}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::outbox::OPEN;
 use super::rows::{maybe_stamp, stamp};
 use super::{Store, StoreError};
 use crate::domain::Stamp;
@@ -109,19 +110,28 @@ pub(super) fn park(
                ON CONFLICT (name) DO UPDATE SET parked_at = coalesce(parked_at, excluded.parked_at),
                    parked_reason = excluded.parked_reason, retry_at = excluded.retry_at";
     tx.execute(sql, params![name, now.as_millis(), reason, retry_at.as_millis()])?;
-    let sql = "UPDATE deliveries SET state = 'held', reason = ?2 WHERE channel = ?1 AND state IN ('pending', 'held')";
-    tx.execute(sql, params![name, reason])?;
-    let sql = "UPDATE alerts SET state = 'held', reason = ?2 WHERE channel = ?1 AND state IN ('pending', 'held')";
-    tx.execute(sql, params![name, reason])?;
+    // What is held for this reason already is left alone: parking again every minute costs nothing.
+    let is_news_for = "(state = 'pending' OR (state = 'held' AND reason IS NOT ?2))";
+    let sql =
+        format!("UPDATE deliveries SET state = 'held', reason = ?2 WHERE channel = ?1 AND {OPEN} AND {is_news_for}");
+    tx.prepare_cached(&sql)?.execute(params![name, reason])?;
+    let sql = format!("UPDATE alerts SET state = 'held', reason = ?2 WHERE channel = ?1 AND {is_news_for}");
+    tx.prepare_cached(&sql)?.execute(params![name, reason])?;
     Ok(is_news)
 }
 
 pub(super) fn unpark(tx: &Transaction<'_>, name: &str) -> rusqlite::Result<usize> {
-    let sql = "UPDATE channels SET parked_at = NULL, parked_reason = NULL, retry_at = NULL WHERE name = ?1";
-    tx.execute(sql, [name])?;
-    let sql =
-        "UPDATE deliveries SET state = 'pending', reason = NULL, due_at = 0 WHERE channel = ?1 AND state = 'held'";
-    tx.execute(sql, [name])?;
+    let sql = "UPDATE channels SET parked_at = NULL, parked_reason = NULL, retry_at = NULL
+               WHERE name = ?1 AND parked_at IS NOT NULL";
+    if tx.prepare_cached(sql)?.execute([name])? == 0 {
+        // Only a parked channel holds anything.
+        return Ok(0);
+    }
+    let sql = format!(
+        "UPDATE deliveries SET state = 'pending', reason = NULL, due_at = 0
+         WHERE channel = ?1 AND {OPEN} AND state = 'held'"
+    );
+    tx.prepare_cached(&sql)?.execute([name])?;
     tx.execute("UPDATE alerts SET state = 'pending', reason = NULL WHERE channel = ?1 AND state = 'held'", [name])
 }
 

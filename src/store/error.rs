@@ -1,8 +1,11 @@
 //! What can be wrong with the database, and the way out of each.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
+
+use crate::domain::AlertState;
 
 /// What is wrong with the database. Every message names the file and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -69,14 +72,25 @@ pub enum StoreError {
     /// The file is damaged.
     #[error(
         "the database {path} is damaged: {detail}. Nothing more was written to it. \
-         Move it aside and put a backup back with `clearml-alerts restore BACKUP --db {path}`; \
-         without a backup, start with a fresh file and `--since` to look back"
+         Put a backup back with `clearml-alerts restore BACKUP --db {path}` (the damaged file is kept beside it); \
+         without a backup, move it aside and start with a fresh file and `--since` to look back"
     )]
     Damaged {
         /// The database.
         path: PathBuf,
         /// What was found.
         detail: String,
+    },
+    /// A write-ahead log without its database.
+    #[error(
+        "there is no database at {path}, but its write-ahead log {wal} is there: a new database would swallow what is in it. \
+         Put the database file back, or restore a backup with `clearml-alerts restore BACKUP --db {path}`, or move the log away"
+    )]
+    Orphaned {
+        /// The database.
+        path: PathBuf,
+        /// Its log.
+        wal: PathBuf,
     },
     /// Older than the last run left it.
     #[error(
@@ -92,6 +106,15 @@ pub enum StoreError {
         /// The write the last run ended with.
         expected: i64,
     },
+    /// Another file stands where the open database was.
+    #[error(
+        "the database {path} was moved, deleted or replaced while it was in use. Nothing more was written: put the file back \
+         where it was (with its -wal file), or start again to work with what is there now"
+    )]
+    Replaced {
+        /// The database.
+        path: PathBuf,
+    },
     /// It cannot be written.
     #[error(
         "the database {path} cannot be written (read-only file or file system): make it writable, or name another file with --db"
@@ -102,16 +125,18 @@ pub enum StoreError {
     },
     /// Another program keeps it locked.
     #[error(
-        "another program has kept the database {path} locked for longer than {seconds} s: end it (a `sqlite3` shell, a backup tool?) and try again"
+        "another program has kept the database {path} locked for longer than {waited:?}: end it (a `sqlite3` shell, a backup tool?) and try again"
     )]
     Busy {
         /// The database.
         path: PathBuf,
         /// How long was waited.
-        seconds: u64,
+        waited: Duration,
     },
     /// No space left.
-    #[error("no space left for the database {path}: free some, nothing is lost meanwhile")]
+    #[error(
+        "no space left for the database {path} (disk, quota or file size limit): free some; nothing is lost meanwhile"
+    )]
     Full {
         /// The database.
         path: PathBuf,
@@ -138,6 +163,34 @@ pub enum StoreError {
         /// The other process, as ` (process 123)`, where known.
         holder: String,
     },
+    /// A file that would be overwritten.
+    #[error("{path} exists already: name another file for the backup, or say --force to overwrite it")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No alert has this number.
+    #[error("there is no alert {alert}: `clearml-alerts history` shows the numbers")]
+    NoAlert {
+        /// The number that was asked for.
+        alert: i64,
+    },
+    /// The alert is not one that waits for a person's word.
+    #[error("alert {alert} is {state}, not a dead letter: {hint}")]
+    NotDead {
+        /// The alert.
+        alert: i64,
+        /// Where it stands.
+        state: AlertState,
+        /// What that means for whoever asked.
+        hint: String,
+    },
+    /// A row does not stand where the caller saw it last: somebody else moved it on. Nothing was changed.
+    #[error("{what} has moved on since it was read; nothing was changed, look again")]
+    OutOfStep {
+        /// Which row, and what was to be done with it.
+        what: String,
+    },
     /// Anything else SQLite or the system says.
     #[error("the database {path} failed: {detail}")]
     Other {
@@ -148,28 +201,25 @@ pub enum StoreError {
     },
 }
 
-/// How long SQLite waits for another writer.
-pub(super) const BUSY_TIMEOUT_SECONDS: u64 = 5;
-
 impl StoreError {
     /// Whether the same call may work later without anybody doing anything to the file.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Full { .. })
+        matches!(self, Self::Busy { .. } | Self::Full { .. } | Self::OutOfStep { .. })
     }
 
-    pub(super) fn from_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+    /// What an error of SQLite means for the database at `path`; `patience` is how long it waited for locks.
+    pub(super) fn from_sqlite(path: &Path, patience: Duration, error: &rusqlite::Error) -> Self {
         let path = path.to_owned();
         let detail = error.to_string();
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                Self::Busy { path, seconds: BUSY_TIMEOUT_SECONDS }
-            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path, waited: patience },
             Some(ErrorCode::DiskFull) => Self::Full { path },
+            Some(ErrorCode::SystemIoFailure) if is_no_space(error) => Self::Full { path },
             Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => Self::NotPermitted { path, detail },
-            Some(ErrorCode::NotADatabase) => Self::Foreign { path, detail: "not an SQLite file".to_owned() },
-            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, detail },
-            None if is_unreadable_row(error) => Self::Damaged { path, detail },
+            // The header was looked at before SQLite was asked: it was ours, so something has happened to it.
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged { path, detail },
+            _ if is_missing_part(error) => Self::Damaged { path, detail },
             _ => Self::Other { path, detail },
         }
     }
@@ -179,19 +229,55 @@ impl StoreError {
         let detail = error.to_string();
         match error.kind() {
             std::io::ErrorKind::NotFound => Self::Missing { path },
-            std::io::ErrorKind::PermissionDenied => Self::NotPermitted { path, detail },
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotADirectory => {
+                Self::NotPermitted { path, detail }
+            }
             std::io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::Full { path },
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {
+                Self::Full { path }
+            }
             _ => Self::Other { path, detail },
         }
     }
 }
 
-fn is_unreadable_row(error: &rusqlite::Error) -> bool {
-    matches!(
-        error,
+/// A write that the system cut short for another reason than a full disk (which SQLite names itself) met a quota or a
+/// file size limit; the shared memory beside the database could not grow.
+fn is_no_space(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_extended_error_code(), Some(ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE))
+}
+
+/// A row that must be there is not, a column holds what no version of this program wrote, or a table is gone.
+fn is_missing_part(error: &rusqlite::Error) -> bool {
+    match error {
         rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-    )
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::QueryReturnedNoRows => true,
+        rusqlite::Error::SqliteFailure(_, Some(text)) | rusqlite::Error::SqlInputError { msg: text, .. } => {
+            text.starts_with("no such table") || text.starts_with("no such column")
+        }
+        _ => false,
+    }
+}
+
+/// Why a change was not made: SQLite failed, or the change itself said no. Either way nothing of it stays.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// SQLite failed.
+    Sqlite(rusqlite::Error),
+    /// The change is refused.
+    Refused(Box<StoreError>),
+}
+
+impl From<rusqlite::Error> for Stop {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(Box::new(error))
+    }
 }

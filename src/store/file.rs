@@ -1,28 +1,21 @@
-//! The database file: what it is, making one, bringing an older one up to date. Refuses rather than guesses: a file that
-//! is not surely ours is not opened, let alone changed.
+//! The database file, looked at from outside: what it is, before it is opened as a database. Refuses rather than
+//! guesses: a file that is not surely ours, and sound as far as a look at its first bytes can tell, is not opened.
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::fs::{File, Metadata};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
-
-use super::error::{BUSY_TIMEOUT_SECONDS, StoreError};
-
-/// `PRAGMA application_id` of our files: "CMLA".
-const APPLICATION_ID: i64 = 0x434d_4c41;
-/// The whole schema, as a newcomer reads it.
-pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
-/// What leads from schema version `n + 1` to the next one, at position `n`. Append only.
-const MIGRATIONS: [&str; 0] = [];
-/// The schema version that this program writes.
-pub(super) const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64 + 1;
+use super::error::StoreError;
+use super::lock;
+use super::schema::{APPLICATION_ID, SCHEMA_VERSION};
 
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER_BYTES: usize = 100;
-const WAL_MAGIC: [u8; 3] = [0x37, 0x7f, 0x06];
+const WAL_HEADER_BYTES: usize = 32;
+/// The first four bytes of a write-ahead log; the last bit tells the byte order of its checksums.
+const WAL_MAGIC: u32 = 0x377f_0682;
 
-/// What a look at the file's first bytes tells, without opening it as a database.
+/// What a look at the file's first bytes tells.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// No file, or an empty one.
@@ -31,31 +24,57 @@ pub(super) enum Found {
     Ours,
 }
 
+/// The file's own name, links followed: SQLite puts its companions beside the file a link leads to, and so must the lock
+/// be. Refuses a directory that is not there.
+pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
+    let directory = directory_of(path);
+    let metadata = std::fs::metadata(&directory).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => StoreError::NoDirectory { directory: directory.clone() },
+        _ => StoreError::from_io(path, &error),
+    })?;
+    let name = path.file_name();
+    let Some(name) = name.filter(|_| metadata.is_dir()) else {
+        let detail = if name.is_none() { "not a file's name" } else { "its directory is not a directory" };
+        return Err(StoreError::NotPermitted { path: path.to_owned(), detail: detail.to_owned() });
+    };
+    match std::fs::canonicalize(path) {
+        Ok(resolved) => Ok(resolved),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let directory = std::fs::canonicalize(&directory).map_err(|error| StoreError::from_io(path, &error))?;
+            Ok(directory.join(name))
+        }
+        Err(error) => Err(StoreError::from_io(path, &error)),
+    }
+}
+
 /// Looks at the first bytes of `path` and of its WAL. Costs the same however large the file is.
 pub(super) fn inspect(path: &Path) -> Result<Found, StoreError> {
-    check_directory(path)?;
-    let mut header = Vec::with_capacity(HEADER_BYTES);
-    match File::open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
+    let metadata = match std::fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return nothing(path),
         Err(error) => return Err(StoreError::from_io(path, &error)),
-        Ok(file) => {
-            if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-                return Err(foreign(path, "it is a directory"));
-            }
-            file.take(HEADER_BYTES as u64).read_to_end(&mut header).map_err(|e| StoreError::from_io(path, &e))?;
-        }
+        Ok(metadata) => metadata,
+    };
+    if !metadata.is_file() {
+        let what = if metadata.is_dir() { "it is a directory" } else { "it is no regular file" };
+        return Err(foreign(path, what));
     }
-    if header.is_empty() {
-        return Ok(Found::Nothing);
+    if metadata.len() == 0 {
+        return nothing(path);
     }
+    let header = first_bytes(path, HEADER_BYTES)?;
     check_header(path, &header)?;
     check_wal(path)?;
+    check_length(path, &header)?;
     Ok(Found::Ours)
 }
 
-fn check_directory(path: &Path) -> Result<(), StoreError> {
-    let directory = directory_of(path);
-    if directory.is_dir() { Ok(()) } else { Err(StoreError::NoDirectory { directory }) }
+/// No database. A log that was left behind without one must not be replayed into a fresh one.
+fn nothing(path: &Path) -> Result<Found, StoreError> {
+    let wal = beside(path, "-wal");
+    if std::fs::metadata(&wal).is_ok_and(|metadata| metadata.len() > 0) {
+        return Err(StoreError::Orphaned { path: path.to_owned(), wal });
+    }
+    Ok(Found::Nothing)
 }
 
 /// The directory of the database.
@@ -66,33 +85,6 @@ pub(super) fn directory_of(path: &Path) -> PathBuf {
     }
 }
 
-fn check_header(path: &Path, header: &[u8]) -> Result<(), StoreError> {
-    if !header.starts_with(MAGIC) || header.len() < HEADER_BYTES {
-        return Err(foreign(path, "not an SQLite file"));
-    }
-    let number_at = |offset: usize| {
-        header.get(offset..offset + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
-    };
-    let application_id = i64::from(number_at(68));
-    let version = i64::from(number_at(60));
-    if application_id != APPLICATION_ID {
-        return Err(foreign(path, "an SQLite file of another program"));
-    }
-    refuse_newer(path, version)
-}
-
-fn check_wal(path: &Path) -> Result<(), StoreError> {
-    let mut magic = Vec::with_capacity(4);
-    let Ok(wal) = File::open(beside(path, "-wal")) else {
-        return Ok(());
-    };
-    wal.take(4).read_to_end(&mut magic).map_err(|error| StoreError::from_io(path, &error))?;
-    if magic.is_empty() || magic.starts_with(&WAL_MAGIC) {
-        return Ok(());
-    }
-    Err(StoreError::Damaged { path: path.to_owned(), detail: "its -wal file has no valid header".to_owned() })
-}
-
 /// A file beside the database: its name with `suffix` behind it.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -100,93 +92,122 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn foreign(path: &Path, detail: &str) -> StoreError {
-    StoreError::Foreign { path: path.to_owned(), detail: detail.to_owned() }
+fn first_bytes(path: &Path, many: usize) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::with_capacity(many);
+    let read = File::open(path).and_then(|file| file.take(many as u64).read_to_end(&mut bytes));
+    read.map_err(|error| StoreError::from_io(path, &error))?;
+    Ok(bytes)
 }
 
-fn refuse_newer(path: &Path, version: i64) -> Result<(), StoreError> {
+fn check_header(path: &Path, header: &[u8]) -> Result<(), StoreError> {
+    if !header.starts_with(MAGIC) || header.len() < HEADER_BYTES {
+        return Err(not_sqlite(path));
+    }
+    if i64::from(number_at(header, 68)) != APPLICATION_ID {
+        return Err(foreign(path, "an SQLite file of another program"));
+    }
+    let version = i64::from(number_at(header, 60));
     if version > SCHEMA_VERSION {
         return Err(StoreError::Newer { path: path.to_owned(), found: version, known: SCHEMA_VERSION });
     }
     Ok(())
 }
 
-/// Makes a fresh database at `path`, readable by its owner alone. It is built beside its place and moved there whole,
-/// so that a kill in the middle leaves no half of one.
-pub(super) fn create(path: &Path, instance: &str) -> Result<(), StoreError> {
-    let draft = beside(path, ".new");
-    let on_io = |error: std::io::Error| StoreError::from_io(path, &error);
-    match std::fs::remove_file(&draft) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(on_io(error)),
-        _ => {}
+/// A file without SQLite's mark is somebody else's, unless our lock beside it says that it was ours.
+fn not_sqlite(path: &Path) -> StoreError {
+    match lock::noted_generation(path) {
+        Some(writes) if writes > 0 => damaged(path, "its header is overwritten"),
+        _ => foreign(path, "not an SQLite file"),
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(&draft).map_err(on_io)?;
-    fill(&draft, instance).map_err(|error| StoreError::from_sqlite(path, &error))?;
-    std::fs::rename(&draft, path).map_err(on_io)?;
-    File::open(directory_of(path)).and_then(|directory| directory.sync_all()).map_err(on_io)
 }
 
-fn fill(draft: &Path, instance: &str) -> rusqlite::Result<()> {
-    let mut connection = Connection::open_with_flags(draft, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.pragma_update(None, "auto_vacuum", "incremental")?;
-    let transaction = connection.transaction()?;
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    transaction.execute_batch(SCHEMA)?;
-    transaction.execute("INSERT INTO monitor (id, instance) VALUES (1, ?1)", [instance])?;
-    transaction.commit()?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.close().map_err(|(_, error)| error)
-}
-
-/// Brings a connection to the settings that every connection has.
-pub(super) fn configure(connection: &Connection, read_only: bool) -> rusqlite::Result<()> {
-    connection.busy_timeout(std::time::Duration::from_secs(BUSY_TIMEOUT_SECONDS))?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    if read_only {
-        return connection.pragma_update(None, "query_only", true);
-    }
-    connection.pragma_update(None, "synchronous", "full")?;
-    // A kilobyte-sized WAL is normal; one that a reader made large is cut back once it is checkpointed.
-    connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)
-}
-
-/// The schema version of an open database, refused where this program does not know it.
-pub(super) fn version(path: &Path, connection: &Connection) -> Result<i64, StoreError> {
-    let read = |pragma: &str| {
-        connection
-            .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
-            .map_err(|error| StoreError::from_sqlite(path, &error))
-    };
-    if read("application_id")? != APPLICATION_ID {
-        return Err(foreign(path, "an SQLite file of another program"));
-    }
-    let version = read("user_version")?;
-    refuse_newer(path, version)?;
-    Ok(version)
-}
-
-/// Runs the migrations that an older database lacks, all in one transaction: a failure leaves it as it was.
-pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
-    let from = version(path, connection)?;
-    if from == SCHEMA_VERSION {
+/// A database without a log must be as long as its header says. (With one, the missing pages may be in there.)
+fn check_length(path: &Path, header: &[u8]) -> Result<(), StoreError> {
+    let has_log = length_of(&beside(path, "-wal")) > 0 || length_of(&beside(path, "-journal")) > 0;
+    let header_is_current = number_at(header, 24) == number_at(header, 92);
+    if has_log || !header_is_current {
         return Ok(());
     }
-    let missing = usize::try_from(from).ok().and_then(|from| MIGRATIONS.get(from.checked_sub(1)?..));
-    let Some(missing) = missing else {
-        return Err(StoreError::Damaged { path: path.to_owned(), detail: format!("schema version {from}") });
+    let page_size = match header.get(16..18) {
+        Some([0, 1]) => 65_536,
+        Some([high, low]) => u64::from(u16::from_be_bytes([*high, *low])),
+        _ => 0,
     };
-    let mut run = || -> rusqlite::Result<()> {
-        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive)?;
-        for migration in missing {
-            transaction.execute_batch(migration)?;
-        }
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        transaction.commit()
+    let expected = page_size * u64::from(number_at(header, 28));
+    let found = length_of(path);
+    if found < expected {
+        return Err(damaged(path, &format!("it is cut off ({found} of {expected} bytes)")));
+    }
+    Ok(())
+}
+
+/// A log that SQLite would not understand: it would pass over it in silence, and with it over what was committed there.
+fn check_wal(path: &Path) -> Result<(), StoreError> {
+    if has_useless_log(path)? { Err(damaged(path, "its -wal file has no valid header")) } else { Ok(()) }
+}
+
+/// Whether there is a log, and SQLite would not understand it.
+pub(super) fn has_useless_log(path: &Path) -> Result<bool, StoreError> {
+    let wal = beside(path, "-wal");
+    // Twice: a running monitor may be about to write it.
+    Ok(!is_sound_log(&wal, path)? && !is_sound_log(&wal, path)?)
+}
+
+fn is_sound_log(wal: &Path, path: &Path) -> Result<bool, StoreError> {
+    if !std::fs::exists(wal).map_err(|error| StoreError::from_io(path, &error))? {
+        return Ok(true);
+    }
+    let header = match first_bytes(wal, WAL_HEADER_BYTES) {
+        Err(StoreError::Missing { .. }) => return Ok(true),
+        other => other?,
     };
-    run().map_err(|error| StoreError::from_sqlite(path, &error))
+    // Shorter, or nothing but zeros: nothing was ever committed to it.
+    if header.len() < WAL_HEADER_BYTES || header.iter().all(|byte| *byte == 0) {
+        return Ok(true);
+    }
+    let magic = number_at(&header, 0);
+    let sums = checksum(&header, magic & 1 == 1);
+    Ok(magic | 1 == WAL_MAGIC | 1 && sums == (number_at(&header, 24), number_at(&header, 28)))
+}
+
+/// The checksum of a log's header, over its first 24 bytes.
+fn checksum(header: &[u8], big_endian: bool) -> (u32, u32) {
+    let word = |offset: usize| {
+        let number = number_at(header, offset);
+        if big_endian { number } else { number.swap_bytes() }
+    };
+    (0..24).step_by(8).fold((0_u32, 0_u32), |(one, two), offset| {
+        let one = one.wrapping_add(word(offset)).wrapping_add(two);
+        let two = two.wrapping_add(word(offset + 4)).wrapping_add(one);
+        (one, two)
+    })
+}
+
+fn number_at(bytes: &[u8], offset: usize) -> u32 {
+    bytes.get(offset..offset + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
+}
+
+fn length_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |metadata: Metadata| metadata.len())
+}
+
+pub(super) fn foreign(path: &Path, detail: &str) -> StoreError {
+    StoreError::Foreign { path: path.to_owned(), detail: detail.to_owned() }
+}
+
+pub(super) fn damaged(path: &Path, detail: &str) -> StoreError {
+    StoreError::Damaged { path: path.to_owned(), detail: detail.to_owned() }
+}
+
+/// Which file a path leads to now; `None` where the system cannot tell, or there is none.
+#[cfg(unix)]
+pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// Which file a path leads to now; `None` where the system cannot tell, or there is none.
+#[cfg(not(unix))]
+pub(super) fn identity(_path: &Path) -> Option<(u64, u64)> {
+    None
 }

@@ -43,7 +43,9 @@ pub enum Order {
 
 const COLUMNS: &str =
     "a.id, a.rule, a.task_id, a.task_name, a.project, a.user, a.outcome, a.status_changed, a.state, a.reason,
-    a.created_at, a.sent_at, coalesce(d.tries, 0) AS attempts, a.channel, d.message_ts, a.digest, a.url";
+    a.created_at, a.sent_at, a.channel, d.message_ts, a.digest, a.url,
+    (SELECT coalesce(sum(told.tries), 0) FROM tellings AS t JOIN deliveries AS told ON told.id = t.delivery_id
+     WHERE t.alert_id = a.id) AS attempts";
 
 impl Store {
     /// Past alerts.
@@ -67,12 +69,12 @@ fn history(connection: &Connection, filter: &HistoryFilter, order: Order) -> rus
 }
 
 /// The query and its values. Only fixed words of this file enter the SQL text.
-fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
+pub(super) fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
     let mut conditions = Conditions::default();
     conditions.add("a.status_changed >= ?", filter.since.map(|since| since.as_millis().into()));
     conditions.add("a.status_changed < ?", filter.until.map(|until| until.as_millis().into()));
     conditions.add_each("(instr(lower(a.project), lower(?)) > 0 OR a.project_id = ?)", &filter.projects);
-    conditions.add_each("(instr(a.task_id, ?) = 1 OR instr(lower(a.task_name), lower(?)) > 0)", &filter.tasks);
+    conditions.add_each("(instr(a.task_id, lower(?)) = 1 OR instr(lower(a.task_name), lower(?)) > 0)", &filter.tasks);
     conditions.add_each("(instr(lower(a.user), lower(?)) > 0 OR a.user_id = ?)", &filter.users);
     conditions.add_any_of("a.outcome", filter.statuses.iter().map(|status| status.as_str()));
     conditions.add_any_of("a.state", filter.states.iter().map(|state| state.as_str()));

@@ -24,8 +24,9 @@ pub struct InstanceLock {
 impl InstanceLock {
     /// Takes the lock of the database at `path`, waiting for at most `wait`.
     pub fn acquire(path: &Path, wait: Duration) -> Result<Self, StoreError> {
-        let on_io = |error: std::io::Error| StoreError::from_io(path, &error);
-        let mut file = open(&beside(path, ".lock")).map_err(on_io)?;
+        let place = beside(path, ".lock");
+        let on_io = |error: std::io::Error| of_lock(path, &place, &error);
+        let mut file = open(&place).map_err(on_io)?;
         let mut waited = Duration::ZERO;
         loop {
             match file.try_lock() {
@@ -55,12 +56,12 @@ impl InstanceLock {
 
     /// Forgets the previous holder's last write: the database is about to be made anew.
     pub fn forget_generation(&self) -> std::io::Result<()> {
-        self.last_generation.store(0, Ordering::SeqCst);
         self.note(0)
     }
 
     /// Notes the number of the last write. Not synced: after a power cut an older number is harmless.
     pub fn note(&self, generation: i64) -> std::io::Result<()> {
+        self.last_generation.store(generation, Ordering::SeqCst);
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let text = format!("{:<12}{generation:<20}\n", std::process::id());
         file.seek(SeekFrom::Start(0))?;
@@ -74,6 +75,21 @@ fn open(path: &Path) -> std::io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+/// An error about the lock file, told with its own name: the database beside it may be fine.
+fn of_lock(path: &Path, place: &Path, error: &std::io::Error) -> StoreError {
+    match StoreError::from_io(path, error) {
+        StoreError::NotPermitted { path, detail } => {
+            StoreError::NotPermitted { path, detail: format!("its lock {}: {detail}", place.display()) }
+        }
+        other => other,
+    }
+}
+
+/// The number of the last write that a monitor noted beside the database at `path`, read without the lock.
+pub(super) fn noted_generation(path: &Path) -> Option<i64> {
+    read(&mut File::open(beside(path, ".lock")).ok()?).map(|(_, generation)| generation)
 }
 
 fn read(file: &mut File) -> Option<(u32, i64)> {

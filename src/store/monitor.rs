@@ -26,19 +26,17 @@ pub struct MonitorRecord {
 impl Store {
     /// Makes `server` the owner of a fresh database; refuses one that belongs to another server.
     pub async fn claim(&self, server: &str) -> Result<MonitorRecord, StoreError> {
-        let record = self.read(record).await?;
-        match &record.server {
-            Some(recorded) if recorded == server => Ok(record),
-            Some(recorded) => Err(StoreError::OtherServer {
-                path: self.path().to_owned(),
-                recorded: recorded.clone(),
-                wanted: server.to_owned(),
-            }),
-            None => {
-                let owner = server.to_owned();
-                self.write(move |tx| tx.execute("UPDATE monitor SET server = ?1", [owner])).await?;
-                Ok(MonitorRecord { server: Some(server.to_owned()), ..record })
+        let found = self.read(record).await?;
+        if found.server.is_none() {
+            let owner = server.to_owned();
+            self.write(move |tx| tx.execute("UPDATE monitor SET server = ?1 WHERE server IS NULL", [owner])).await?;
+        }
+        let found = if found.server.is_none() { self.read(record).await? } else { found };
+        match found.server {
+            Some(recorded) if recorded != server => {
+                Err(StoreError::OtherServer { path: self.path().to_owned(), recorded, wanted: server.to_owned() })
             }
+            _ => Ok(found),
         }
     }
 

@@ -1,7 +1,10 @@
 //! The world of a test: a simulated ClearML, a simulated Slack, a database in a temporary folder, and the binary.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clearml_alerts::sandbox::clearml::{ClearmlOptions, SimulatedClearml, TaskSeed};
@@ -32,6 +35,8 @@ pub struct Ended {
 /// A command that runs until it is stopped.
 pub struct Running {
     child: Child,
+    stdout: Reader,
+    stderr: Reader,
 }
 
 impl World {
@@ -183,7 +188,10 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 impl Running {
     pub fn start(command: &mut Command) -> Self {
-        Self { child: command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap() }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = Reader::start(child.stdout.take().unwrap());
+        let stderr = Reader::start(child.stderr.take().unwrap());
+        Self { child, stdout, stderr }
     }
 
     /// Asks it to stop (SIGTERM) and waits for its end.
@@ -204,12 +212,47 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub fn wait(self) -> Ended {
-        let Output { status, stdout, stderr } = self.child.wait_with_output().unwrap();
-        Ended {
-            code: status.code().unwrap_or(-1),
-            stdout: String::from_utf8(stdout).unwrap(),
-            stderr: String::from_utf8(stderr).unwrap(),
-        }
+    pub fn wait(mut self) -> Ended {
+        let status = self.child.wait().unwrap();
+        Ended { code: status.code().unwrap_or(-1), stdout: self.stdout.finish(), stderr: self.stderr.finish() }
+    }
+
+    /// Waits until this stands in its log.
+    pub fn wait_for_log(&self, text: &str) {
+        wait_until(text, || self.stderr.so_far().contains(text));
+    }
+
+    /// Waits until this stands in its results.
+    pub fn wait_for_output(&self, text: &str) {
+        wait_until(text, || self.stdout.so_far().contains(text));
+    }
+}
+
+/// What a command wrote, read as it comes: a full pipe must not hold the command up.
+struct Reader {
+    text: Arc<Mutex<Vec<u8>>>,
+    thread: JoinHandle<()>,
+}
+
+impl Reader {
+    fn start(mut pipe: impl Read + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&text);
+        let thread = std::thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(read @ 1..) = pipe.read(&mut chunk) {
+                shared.lock().unwrap().extend_from_slice(&chunk[..read]);
+            }
+        });
+        Self { text, thread }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
+    }
+
+    fn finish(self) -> String {
+        self.thread.join().unwrap();
+        String::from_utf8(self.text.lock().unwrap().clone()).unwrap()
     }
 }

@@ -192,7 +192,7 @@ impl Player {
                         let (left, right) = (theirs.get(name), own.get(name));
                         match (left, right) {
                             (Some(left), Some(right)) => {
-                                self.compare(&format!("{place}.{name}"), left, right, differences)
+                                self.compare(&format!("{place}.{name}"), left, right, differences);
                             }
                             _ => differences.push(format!("{place}.{name}: {right:?}, recorded {left:?}")),
                         }

@@ -8,10 +8,12 @@ use super::super::output;
 use super::render;
 use crate::cli::arguments::Format;
 use crate::domain::{AlertRecord, AlertState};
-use crate::store::{HistoryFilter, Order, Store};
+use crate::store::{HistoryFilter, Order, Store, StoreError};
 
 /// How often the database is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Alerts read at once.
+const PAGE: usize = 1_000;
 
 /// Follows until standard output is closed or the process is asked to stop.
 pub(super) fn run(store: &Store, filter: &HistoryFilter, format: Format) -> anyhow::Result<Exit> {
@@ -28,25 +30,41 @@ pub(super) fn run(store: &Store, filter: &HistoryFilter, format: Format) -> anyh
 }
 
 struct Follower {
-    /// Everything up to this number has been told, or was there before.
+    /// Everything up to this number has been looked at, or was there before.
     after: i64,
-    /// Told alerts that may still change, by number, with the state that was told.
+    /// Alerts that may still change, by number, with the state that was last seen.
     open: HashMap<i64, AlertState>,
 }
 
 impl Follower {
-    fn news(&mut self, store: &Store, filter: &HistoryFilter) -> anyhow::Result<Vec<AlertRecord>> {
-        let from = self.open.keys().min().map_or(self.after, |oldest| oldest - 1).min(self.after);
-        let filter = HistoryFilter { limit: 10_000, ..filter.clone() };
-        let mut news = store.history(&filter, Order::RecordedAfter(from))?;
-        news.retain(|alert| alert.id > self.after || self.open.get(&alert.id).is_some_and(|told| *told != alert.state));
-        for alert in &news {
+    /// What is new or changed. States are compared here and not in the database: an alert that is followed for its state
+    /// must be watched from the beginning.
+    fn news(&mut self, store: &Store, filter: &HistoryFilter) -> Result<Vec<AlertRecord>, StoreError> {
+        let in_any_state = HistoryFilter { limit: PAGE, states: Vec::new(), ..filter.clone() };
+        let mut from = self.open.keys().min().map_or(self.after, |oldest| oldest - 1).min(self.after);
+        let mut news = Vec::new();
+        loop {
+            let page = store.history(&in_any_state, Order::RecordedAfter(from))?;
+            let is_last = page.len() < PAGE;
+            from = page.last().map_or(from, |alert| alert.id);
+            news.extend(page.into_iter().filter(|alert| self.is_news(alert)));
+            if is_last {
+                break;
+            }
+        }
+        news.retain(|alert| filter.states.is_empty() || filter.states.contains(&alert.state));
+        Ok(news)
+    }
+
+    fn is_news(&mut self, alert: &AlertRecord) -> bool {
+        let is_news = alert.id > self.after || self.open.get(&alert.id).is_some_and(|seen| *seen != alert.state);
+        if is_news {
             self.after = self.after.max(alert.id);
             match alert.state {
                 AlertState::Sent | AlertState::Dead | AlertState::Suppressed => self.open.remove(&alert.id),
                 state => self.open.insert(alert.id, state),
             };
         }
-        Ok(news)
+        is_news
     }
 }

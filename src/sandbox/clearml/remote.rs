@@ -4,9 +4,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::control::{Transition, append_log};
+use super::control::append_log;
 use super::wire::ApiError;
-use super::{Shared, TaskSeed, tasks};
+use super::{Shared, TaskSeed, Transition, tasks};
 use crate::clock::Clock;
 use crate::domain::{Stamp, Status};
 use crate::sandbox::http::{Answer, Incoming};

@@ -165,10 +165,11 @@ pub(crate) fn no_such_queue(id: &str) -> ApiError {
     ApiError::bad(701, format!("Invalid queue id: id={id}, company={}", super::wire::COMPANY))
 }
 
-/// `tasks.dequeue`.
+/// `tasks.dequeue`: back to a draft, or on to the status that an agent names.
 pub(crate) fn dequeue(world: &mut World, call: &Call) -> Outcome {
     let id = call.required("task")?.to_owned();
-    dequeue_one(world, &id, &Move::of(call, Status::Created))
+    let to = call.text("new_status").map_or(Status::Created, Status::parse);
+    dequeue_one(world, &id, &Move::of(call, to))
 }
 
 pub(crate) fn dequeue_one(world: &mut World, id: &str, change: &Move) -> Outcome {

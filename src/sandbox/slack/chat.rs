@@ -118,8 +118,22 @@ fn text_problems(text: Option<&str>, blocks: &[Value]) -> Vec<Problem> {
     problems
 }
 
-/// Keeps a message, and the live mentions in it.
+/// Keeps a new message.
 fn store(workspace: &mut Workspace, message: Message) {
+    note_mentions(workspace, &message);
+    workspace.messages.push(message);
+}
+
+/// Keeps what became of a message.
+fn store_edit(workspace: &mut Workspace, message: Message) {
+    note_mentions(workspace, &message);
+    let same = |own: &&mut Message| own.channel == message.channel && own.ts == message.ts;
+    if let Some(own) = workspace.messages.iter_mut().find(same) {
+        *own = message;
+    }
+}
+
+fn note_mentions(workspace: &mut Workspace, message: &Message) {
     let in_text = mrkdwn::mentions(&message.text).into_iter().map(str::to_owned);
     let in_blocks = message.blocks.iter().flat_map(validate::mentions);
     let found = in_text.chain(in_blocks).map(|entity| Mention {
@@ -127,10 +141,7 @@ fn store(workspace: &mut Workspace, message: Message) {
         ts: message.ts.clone(),
         entity,
     });
-    workspace.mentions.extend(found.collect::<Vec<_>>());
-    workspace.messages.retain(|other| other.channel != message.channel || other.ts != message.ts);
-    let position = workspace.messages.partition_point(|other| other.ts < message.ts);
-    workspace.messages.insert(position, message);
+    workspace.mentions.extend(found);
 }
 
 /// `chat.update`: by channel ID and stamp, own messages only.
@@ -162,7 +173,7 @@ pub(crate) fn update(workspace: &mut Workspace, call: &Call, token: &Token) -> O
         ("text", json!(message.text)),
         ("message", message_document(workspace, &message, true)),
     ]);
-    store(workspace, message);
+    store_edit(workspace, message);
     Ok(answer)
 }
 

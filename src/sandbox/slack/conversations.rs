@@ -43,11 +43,11 @@ pub(crate) fn list(workspace: &mut Workspace, call: &Call, token: &Token) -> Out
     Ok(page_of_channels(&found, limit, offset, workspace.short_pages))
 }
 
-/// One page. With short pages, offsets count half steps, so that every other page comes empty.
+/// One page. With short pages, a cursor is twice the offset, and an odd one stands for an empty page before it.
 fn page_of_channels(found: &[&Channel], limit: usize, offset: usize, short: Option<usize>) -> Map<String, Value> {
     let (start, size, next) = match short {
         None => (offset, limit, offset + limit),
-        Some(_) if offset % 2 == 1 => (offset / 2, 0, offset + 1),
+        Some(_) if offset % 2 == 1 => (offset / 2, 0, offset - 1),
         Some(short) => {
             let size = limit.min(short).max(1);
             (offset / 2, size, (offset / 2 + size) * 2 + 1)

@@ -1,5 +1,5 @@
 //! A simulated Slack: the part of the Web API that this program uses, and an incoming webhook. It answers as
-//! `contracts/slack.md` says, and looks through everything it is sent: what Slack would refuse is refused, and what a
+//! its published reference says, and looks through everything it is sent: what Slack would refuse is refused, and what a
 //! careful client would not send is kept as a [`Violation`] for tests to look at.
 //!
 //! Here: what can be set when it starts, and the way of a request. The handle's methods are in `control.rs`.
@@ -26,9 +26,9 @@ use self::limits::Pacer;
 pub use self::limits::RateLimit;
 pub use self::state::{Channel, Mention, Message, Violation};
 use self::state::{Token, Workspace};
-use super::fault::FaultQueue;
 use super::http::{Answer, Application, Incoming, Server};
 use super::requests::RequestLog;
+use super::script::FaultQueue;
 use crate::clock::Clock;
 use crate::domain::Stamp;
 
@@ -229,7 +229,11 @@ fn form_of(body: &[u8]) -> Map<String, Value> {
 
 fn respond(workspace: &mut Workspace, request: &Incoming) -> Answer {
     match call::read(request) {
-        Err(refusal) => call::answer(Err(refusal), false, None),
+        Err(refusal) => {
+            let method = request.uri.path().trim_start_matches("/api/");
+            workspace.violate(method, "the arguments cannot be read", Some(&refusal.error));
+            call::answer(Err(refusal), false, None)
+        }
         Ok(call) => {
             let outcome = methods::call(workspace, &call);
             let token = workspace.tokens.iter().find(|token| Some(&token.secret) == call.token.as_ref());

@@ -1,0 +1,35 @@
+//! How patiently the two servers are asked: the waits that tests shorten.
+
+use std::time::Duration;
+
+use crate::clearml::Retry;
+use crate::domain::backoff::scaled;
+use crate::domain::delivery::Waits;
+
+/// How patiently the two servers are asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// The waits between tries to send a message.
+    pub slack: Waits,
+    /// How often, and how long apart, one question to ClearML is tried.
+    pub clearml: Retry,
+    /// While ClearML is away at the start of a service that has watched before, it is asked again this often.
+    pub ask_again: Duration,
+}
+
+impl Patience {
+    /// As in the field.
+    pub(super) fn standard() -> Self {
+        Self { slack: Waits::STANDARD, clearml: Retry::default(), ask_again: Duration::from_secs(10) }
+    }
+
+    /// All waits times `factor`, for tests.
+    #[cfg(debug_assertions)]
+    pub(super) fn scaled(self, factor: f64) -> Self {
+        Self {
+            slack: self.slack.scaled(factor),
+            clearml: Retry { backoff: self.clearml.backoff.scaled(factor), ..self.clearml },
+            ask_again: scaled(self.ask_again, factor),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Every try to send a message, and every look for one whose answer was lost: recorded before, and after.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::error::Stop;
+use super::outbox::{bury, free_alerts, resting, set_alerts};
+use super::rows::{count, word};
+use super::{Delivery, Store, StoreError, channels};
+use crate::domain::Stamp;
+use crate::domain::delivery::{Answer, DeliveryState, Reconciled, Step};
+
+/// An attempt about to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The delivery.
+    pub delivery: i64,
+    /// SHA-256 of the payload, in hexadecimal digits.
+    pub payload_sha256: String,
+    /// The payload's size in bytes.
+    pub payload_bytes: usize,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptResult {
+    /// The attempt's number.
+    pub attempt: i64,
+    /// What the answer meant.
+    pub answer: Answer,
+    /// The HTTP status, if there was one.
+    pub http_status: Option<u16>,
+    /// Slack's error, or what happened to the connection.
+    pub error: Option<String>,
+    /// What else Slack said.
+    pub detail: Option<String>,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+}
+
+impl Store {
+    /// Records that an attempt is about to be made. `slack_now` is the time by Slack's clock: from there on the message is
+    /// looked for if its answer is lost. Returns the attempt's number. Refused unless the message is `pending` or `held`:
+    /// what may have arrived is looked for, never sent blindly.
+    pub async fn begin_attempt(&self, attempt: Attempt, now: Stamp, slack_now: Stamp) -> Result<i64, StoreError> {
+        self.change(move |tx| {
+            require(tx, attempt.delivery, "to be sent", &[DeliveryState::Pending, DeliveryState::Held])?;
+            let sql =
+                "UPDATE deliveries SET state = 'sending', reason = NULL, tries = tries + 1, failures = failures + 1,
+                           looks = 0, first_try_at = coalesce(first_try_at, ?2) WHERE id = ?1";
+            tx.prepare_cached(sql)?.execute(params![attempt.delivery, slack_now.as_millis()])?;
+            set_alerts(tx, attempt.delivery, DeliveryState::Sending, None)?;
+            let sql = "INSERT INTO attempts (delivery_id, started_at, payload_sha256, payload_bytes)
+                       VALUES (?1, ?2, ?3, ?4) RETURNING id";
+            let bytes = count(attempt.payload_bytes);
+            let parameters = params![attempt.delivery, now.as_millis(), attempt.payload_sha256, bytes];
+            Ok(tx.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?)
+        })
+        .await
+    }
+
+    /// Records what came of an attempt, and what becomes of its delivery. `payload` replaces the stored one where a
+    /// plainer form is to be sent.
+    pub async fn finish_attempt(
+        &self,
+        delivery: Delivery,
+        result: AttemptResult,
+        step: Step,
+        reason: Option<String>,
+        payload: Option<String>,
+        now: Stamp,
+    ) -> Result<(), StoreError> {
+        self.change(move |tx| {
+            require(tx, delivery.id, "to record an attempt", &[DeliveryState::Sending])?;
+            complete(tx, &result)?;
+            Ok(apply(tx, &delivery, step, reason.as_deref(), payload.as_deref(), now)?)
+        })
+        .await
+    }
+
+    /// Records what a look for a message whose answer was lost brought. A look at one that a person has decided about
+    /// meanwhile changes nothing.
+    pub async fn finish_look(
+        &self,
+        delivery: Delivery,
+        found_absent: bool,
+        reconciled: Reconciled,
+        now: Stamp,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| match state_of(tx, delivery.id)? {
+            Some(DeliveryState::Unknown | DeliveryState::Sending) => {
+                apply_look(tx, &delivery, found_absent, reconciled, now)
+            }
+            _ => Ok(()),
+        })
+        .await
+    }
+
+    /// Gives up an edit whose message is gone: its alerts are composed anew.
+    pub async fn abandon_edit(&self, delivery: i64, reason: &'static str) -> Result<(), StoreError> {
+        self.change(move |tx| {
+            let open = [DeliveryState::Sending, DeliveryState::Pending, DeliveryState::Held, DeliveryState::Unknown];
+            require(tx, delivery, "to be given up", &open)?;
+            free_alerts(tx, delivery)?;
+            Ok(bury(tx, delivery, reason)?)
+        })
+        .await
+    }
+}
+
+fn state_of(tx: &Transaction<'_>, delivery: i64) -> rusqlite::Result<Option<DeliveryState>> {
+    let sql = "SELECT state FROM deliveries WHERE id = ?1";
+    tx.prepare_cached(sql)?.query_row([delivery], |row| word(row, "state", DeliveryState::parse)).optional()
+}
+
+/// A delivery moves only from where the caller may have seen it.
+fn require(tx: &Transaction<'_>, delivery: i64, purpose: &str, from: &[DeliveryState]) -> Result<(), Stop> {
+    let state = state_of(tx, delivery)?;
+    if state.is_some_and(|state| from.contains(&state)) {
+        return Ok(());
+    }
+    let state = state.map_or("missing", DeliveryState::as_str);
+    Err(StoreError::OutOfStep { what: format!("message {delivery} ({purpose}, but {state})") }.into())
+}
+
+fn complete(tx: &Transaction<'_>, result: &AttemptResult) -> rusqlite::Result<()> {
+    let sql = "UPDATE attempts SET class = ?2, http_status = ?3, error = ?4, detail = ?5, took_ms = ?6 WHERE id = ?1";
+    let took = i64::try_from(result.took_ms).unwrap_or(i64::MAX);
+    let class = result.answer.class();
+    let parameters = params![result.attempt, class, result.http_status, result.error, result.detail, took];
+    tx.prepare_cached(sql)?.execute(parameters).map(drop)
+}
+
+fn apply(
+    tx: &Transaction<'_>,
+    delivery: &Delivery,
+    step: Step,
+    reason: Option<&str>,
+    payload: Option<&str>,
+    now: Stamp,
+) -> rusqlite::Result<()> {
+    match step {
+        Step::Sent { ts } => {
+            mark_sent(tx, delivery, &ts, now)?;
+            channels::unpark(tx, &delivery.channel).map(drop)
+        }
+        Step::Retry { due, pause } => {
+            if pause {
+                channels::pause(tx, delivery.method.slack_method(), due)?;
+            }
+            rest(tx, delivery, DeliveryState::Pending, due, reason)
+        }
+        Step::Reconcile { due } => rest(tx, delivery, DeliveryState::Unknown, due, reason),
+        Step::Park { due } => {
+            rest(tx, delivery, DeliveryState::Held, due, reason)?;
+            channels::park(tx, &delivery.channel, reason.unwrap_or("Slack refused"), now, due).map(drop)
+        }
+        Step::Degrade { form } => {
+            let sql = "UPDATE deliveries SET form = ?2, payload = coalesce(?3, payload) WHERE id = ?1";
+            tx.execute(sql, params![delivery.id, form.as_str(), payload])?;
+            rest(tx, delivery, DeliveryState::Pending, Stamp::EPOCH, reason)
+        }
+        Step::Dead => rest(tx, delivery, DeliveryState::Dead, now, reason),
+    }
+}
+
+fn apply_look(
+    tx: &Transaction<'_>,
+    delivery: &Delivery,
+    found_absent: bool,
+    reconciled: Reconciled,
+    now: Stamp,
+) -> rusqlite::Result<()> {
+    match reconciled {
+        // Found, not posted: it says nothing about whether the channel can be posted to now.
+        Reconciled::Sent { ts } => mark_sent(tx, delivery, &ts, now),
+        Reconciled::Resend { possible_duplicate } => {
+            if possible_duplicate {
+                tx.execute("UPDATE deliveries SET possible_duplicate = 1 WHERE id = ?1", [delivery.id])?;
+            }
+            rest(tx, delivery, DeliveryState::Pending, Stamp::EPOCH, Some("its answer was lost; it is sent again"))
+        }
+        Reconciled::LookAgain { due } => look_again(tx, delivery, found_absent, due),
+        Reconciled::Keep { due } => {
+            let reason = "its answer was lost: it may be in the channel. Look there, then `clearml-alerts dead retry` or `dead drop`";
+            let kept_at = kept_at(tx, delivery.id)?.unwrap_or(now);
+            rest(tx, delivery, DeliveryState::Unknown, due, Some(reason))?;
+            let sql = "UPDATE deliveries SET kept_at = ?2 WHERE id = ?1";
+            tx.execute(sql, params![delivery.id, kept_at.as_millis()]).map(drop)
+        }
+    }
+}
+
+/// It stays unknown, for the reason it has. Once the channel could be read, it is no longer kept for a person to decide.
+fn look_again(tx: &Transaction<'_>, delivery: &Delivery, found_absent: bool, due: Stamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE deliveries SET state = 'unknown', due_at = ?2, looks = looks + ?3, failures = failures + 1 - ?3,
+                   kept_at = iif(?3, NULL, kept_at), reason = coalesce(reason, 'its answer could not be recorded')
+               WHERE id = ?1 RETURNING reason";
+    let parameters = params![delivery.id, due.as_millis(), found_absent];
+    let reason: String = tx.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
+    set_alerts(tx, delivery.id, DeliveryState::Unknown, Some(&reason)).map(drop)
+}
+
+fn kept_at(tx: &Transaction<'_>, delivery: i64) -> rusqlite::Result<Option<Stamp>> {
+    let sql = "SELECT kept_at FROM deliveries WHERE id = ?1";
+    Ok(tx.query_row(sql, [delivery], |row| row.get::<_, Option<i64>>(0))?.map(Stamp::from_millis))
+}
+
+fn mark_sent(tx: &Transaction<'_>, delivery: &Delivery, ts: &str, now: Stamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE deliveries SET state = 'sent', reason = NULL, failures = 0, kept_at = NULL, message_ts = ?2,
+                   sent_at = ?3 WHERE id = ?1 RETURNING possible_duplicate";
+    let parameters = params![delivery.id, ts, now.as_millis()];
+    let possible_duplicate: bool = tx.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
+    let reason = possible_duplicate.then_some("possible duplicate: an answer was lost, and the message was sent again");
+    let sql = "UPDATE alerts SET state = 'sent', reason = ?2, sent_at = ?3 WHERE delivery_id = ?1";
+    tx.prepare_cached(sql)?.execute(params![delivery.id, reason, now.as_millis()]).map(drop)
+}
+
+/// Puts a delivery and its alerts where they rest until `due`.
+fn rest(
+    tx: &Transaction<'_>,
+    delivery: &Delivery,
+    state: DeliveryState,
+    due: Stamp,
+    reason: Option<&str>,
+) -> rusqlite::Result<()> {
+    let (state, reason) = resting(tx, &delivery.channel, state, reason)?;
+    let sql = "UPDATE deliveries SET state = ?2, due_at = ?3, reason = ?4, kept_at = NULL WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute(params![delivery.id, state.as_str(), due.as_millis(), reason])?;
+    set_alerts(tx, delivery.id, state, reason.as_deref()).map(drop)
+}

@@ -1,0 +1,271 @@
+//! The outbox: what is to be composed, what is to be sent, what is to be looked for.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
+
+use super::deliveries::{DELIVERY_COLUMNS, PENDING_COLUMNS, delivery, pending_alert};
+use super::error::Stop;
+use super::rows::count;
+use super::{Delivery, DeliveryKind, NewDelivery, Store, StoreError, channels, monitor};
+use crate::domain::delivery::DeliveryState;
+use crate::domain::{AlertState, PendingAlert, Stamp};
+
+/// The condition of the partial index `deliveries_open`. SQLite uses that index only where it finds these very words, so
+/// a query about one of these states says them too.
+pub(super) const OPEN: &str = "state IN ('pending', 'sending', 'unknown', 'held')";
+/// The condition of the partial index `alerts_to_compose`, likewise.
+pub(super) const TO_COMPOSE: &str = "state IN ('pending', 'held') AND delivery_id IS NULL";
+
+impl Store {
+    /// Takes up what the last run left: a message that was under way may have arrived and becomes `unknown`, and no stored
+    /// retry waits beyond `latest_retry`, no pause beyond `latest_pause`, whatever the clock showed when they were stored.
+    /// Returns how many messages became unknown.
+    pub async fn recover_interrupted(&self, latest_retry: Stamp, latest_pause: Stamp) -> Result<usize, StoreError> {
+        self.write(move |tx| {
+            let sql = format!("UPDATE deliveries SET due_at = ?1 WHERE {OPEN} AND due_at > ?1");
+            tx.execute(&sql, [latest_retry.as_millis()])?;
+            tx.execute("UPDATE pauses SET until_at = min(until_at, ?1)", [latest_pause.as_millis()])?;
+            // A restart often is how a person has acted: parked channels are tried at once.
+            tx.execute("UPDATE channels SET retry_at = 0 WHERE parked_at IS NOT NULL", [])?;
+            let reason = "the program ended before Slack's answer was recorded";
+            let sql = "UPDATE alerts SET state = 'unknown', reason = ?1 WHERE state = 'sending'";
+            tx.execute(sql, [reason])?;
+            let sql = format!(
+                "UPDATE deliveries SET state = 'unknown', reason = ?1, due_at = 0, looks = 0
+                 WHERE {OPEN} AND state = 'sending'"
+            );
+            tx.execute(&sql, [reason])
+        })
+        .await
+    }
+
+    /// Channels with something to deliver.
+    pub async fn channels_with_work(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            connection.prepare_cached(&channels_with_work())?.query_map([], |row| row.get(0))?.collect()
+        })
+        .await
+    }
+
+    /// Alerts for `channel` that no message tells yet, oldest outcome first.
+    pub async fn alerts_to_compose(&self, channel: &str, limit: usize) -> Result<Vec<PendingAlert>, StoreError> {
+        let channel = channel.to_owned();
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&alerts_to_compose())?;
+            statement.query_map(params![channel, count(limit)], pending_alert)?.collect()
+        })
+        .await
+    }
+
+    /// How many alerts for `channel` no message tells yet.
+    pub async fn count_to_compose(&self, channel: &str) -> Result<u32, StoreError> {
+        let channel = channel.to_owned();
+        self.read(move |connection| {
+            connection.prepare_cached(&count_to_compose())?.query_row([channel], |row| row.get(0))
+        })
+        .await
+    }
+
+    /// Puts composed messages into the outbox, due at once, and ties their alerts to them. An alert that another message
+    /// tells already, or that does not wait any more, is refused, and with it the whole call.
+    pub async fn enqueue(&self, deliveries: Vec<NewDelivery>, now: Stamp) -> Result<Vec<i64>, StoreError> {
+        self.change(move |tx| deliveries.iter().map(|delivery| insert(tx, delivery, now)).collect()).await
+    }
+
+    /// Puts the monitor's own start message into the outbox and remembers when.
+    pub async fn announce(&self, notice: NewDelivery, now: Stamp) -> Result<i64, StoreError> {
+        self.change(move |tx| {
+            monitor::note_announced(tx, now)?;
+            insert(tx, &notice, now)
+        })
+        .await
+    }
+
+    /// The oldest message for `channel` that is neither sent nor dead, whatever its time. With `skip_unknown` those whose
+    /// answer was lost do not hold the others up. Only a `pending` or `held` one may be sent.
+    pub async fn next_delivery(&self, channel: &str, skip_unknown: bool) -> Result<Option<Delivery>, StoreError> {
+        let channel = channel.to_owned();
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&next_delivery())?;
+            statement.query_row(params![channel, skip_unknown], delivery).optional()
+        })
+        .await
+    }
+
+    /// Messages for `channel` whose answer was lost and that are to be looked for by `now`. Those that stand at `sending`
+    /// are among them: the answer came, and could not be recorded.
+    pub async fn lost_answers(&self, channel: &str, now: Stamp) -> Result<Vec<Delivery>, StoreError> {
+        let channel = channel.to_owned();
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&lost_answers())?;
+            statement.query_map(params![channel, now.as_millis()], delivery)?.collect()
+        })
+        .await
+    }
+
+    /// The newest digest of `channel` that may still be edited: shown after `shown_after`, and it or its newest edit after
+    /// `active_after`.
+    pub async fn open_digest(
+        &self,
+        channel: &str,
+        shown_after: Stamp,
+        active_after: Stamp,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let channel = channel.to_owned();
+        self.read(move |connection| {
+            let parameters = params![channel, shown_after.as_millis(), active_after.as_millis()];
+            connection.prepare_cached(&open_digest())?.query_row(parameters, delivery).optional()
+        })
+        .await
+    }
+
+    /// The alerts that a digest and its edits tell.
+    pub async fn alerts_of_digest(&self, digest: i64) -> Result<Vec<PendingAlert>, StoreError> {
+        self.read(move |connection| {
+            connection.prepare_cached(&alerts_of_digest())?.query_map([digest], pending_alert)?.collect()
+        })
+        .await
+    }
+}
+
+/// From one channel to the next by the two indices of what waits: costs as many steps as there are channels.
+pub(super) fn channels_with_work() -> String {
+    let next =
+        |table: &str, waits: &str, after: &str| format!("SELECT min(channel) FROM {table} WHERE {waits} {after}");
+    let walk = |name: &str, table: &str, waits: &str| {
+        let first = next(table, waits, "");
+        let following = next(table, waits, &format!("AND channel > {name}.channel"));
+        format!(
+            "{name}(channel) AS ({first} UNION ALL SELECT ({following}) FROM {name} WHERE {name}.channel IS NOT NULL)"
+        )
+    };
+    format!(
+        "WITH RECURSIVE {}, {} SELECT channel FROM composing WHERE channel IS NOT NULL
+         UNION SELECT channel FROM outgoing WHERE channel IS NOT NULL",
+        walk("composing", "alerts", TO_COMPOSE),
+        walk("outgoing", "deliveries", OPEN),
+    )
+}
+
+pub(super) fn alerts_to_compose() -> String {
+    format!(
+        "SELECT {PENDING_COLUMNS} FROM alerts WHERE channel = ?1 AND {TO_COMPOSE} ORDER BY status_changed, id LIMIT ?2"
+    )
+}
+
+pub(super) fn count_to_compose() -> String {
+    format!("SELECT count(*) FROM alerts WHERE channel = ?1 AND {TO_COMPOSE}")
+}
+
+pub(super) fn next_delivery() -> String {
+    format!(
+        "SELECT {DELIVERY_COLUMNS} FROM deliveries
+         WHERE channel = ?1 AND {OPEN} AND NOT (?2 AND state = 'unknown') ORDER BY id LIMIT 1"
+    )
+}
+
+pub(super) fn lost_answers() -> String {
+    format!(
+        "SELECT {DELIVERY_COLUMNS} FROM deliveries
+         WHERE channel = ?1 AND {OPEN} AND (state = 'sending' OR (state = 'unknown' AND due_at <= ?2))
+         ORDER BY id LIMIT 100"
+    )
+}
+
+pub(super) fn open_digest() -> String {
+    format!(
+        "SELECT {DELIVERY_COLUMNS} FROM deliveries AS root
+         WHERE channel = ?1 AND kind = 'digest' AND method = 'post' AND state = 'sent' AND sent_at >= ?2
+             AND NOT EXISTS (SELECT 1 FROM deliveries AS edit WHERE edit.edits = root.id AND edit.state = 'dead')
+             AND max(sent_at, (SELECT coalesce(max(edit.sent_at), 0) FROM deliveries AS edit
+                               WHERE edit.edits = root.id)) >= ?3
+         ORDER BY sent_at DESC, id DESC LIMIT 1"
+    )
+}
+
+pub(super) fn alerts_of_digest() -> String {
+    format!(
+        "SELECT {PENDING_COLUMNS} FROM alerts WHERE delivery_id IN
+             (SELECT ?1 UNION ALL SELECT id FROM deliveries WHERE edits = ?1) ORDER BY status_changed, id"
+    )
+}
+
+fn insert(tx: &Transaction<'_>, new: &NewDelivery, now: Stamp) -> Result<i64, Stop> {
+    let (state, reason) = resting(tx, &new.channel, DeliveryState::Pending, None)?;
+    let sql = "INSERT INTO deliveries (kind, method, edits, channel, channel_id, key, payload, state, reason, due_at, created_at)
+               VALUES (:kind, :method, :edits, :channel, :channel_id, :key, :payload, :state, :reason, 0, :now) RETURNING id";
+    let id: i64 = tx.prepare_cached(sql)?.query_row(
+        named_params! {
+            ":kind": new.kind.as_str(), ":method": new.method.as_str(), ":edits": new.edits, ":channel": new.channel,
+            ":channel_id": new.channel_id, ":key": new.key, ":payload": new.payload, ":state": state.as_str(),
+            ":reason": reason, ":now": now.as_millis(),
+        },
+        |row| row.get(0),
+    )?;
+    for alert in &new.alerts {
+        tie(tx, *alert, id, new)?;
+    }
+    set_alerts(tx, id, state, reason.as_deref())?;
+    Ok(id)
+}
+
+/// Ties an alert to the message that is to tell it; one that is told already would be shown twice.
+fn tie(tx: &Transaction<'_>, alert: i64, delivery: i64, new: &NewDelivery) -> Result<(), Stop> {
+    let digest = new.kind == DeliveryKind::Digest;
+    let sql =
+        format!("UPDATE alerts SET delivery_id = ?2, digest = ?3 WHERE id = ?1 AND channel = ?4 AND {TO_COMPOSE}");
+    let tied = tx.prepare_cached(&sql)?.execute(params![alert, delivery, digest, new.channel])?;
+    if tied == 0 {
+        return Err(StoreError::OutOfStep { what: format!("alert {alert}, to be told in {},", new.channel) }.into());
+    }
+    let sql = "INSERT INTO tellings (alert_id, delivery_id) VALUES (?1, ?2)";
+    tx.prepare_cached(sql)?.execute([alert, delivery])?;
+    Ok(())
+}
+
+/// Where a message rests that is to be sent: in a parked channel it is held, for the channel's reason.
+pub(super) fn resting(
+    connection: &Connection,
+    channel: &str,
+    state: DeliveryState,
+    reason: Option<&str>,
+) -> rusqlite::Result<(DeliveryState, Option<String>)> {
+    if state == DeliveryState::Pending
+        && let Some(parked) = channels::parked_reason(connection, channel)?
+    {
+        return Ok((DeliveryState::Held, Some(parked)));
+    }
+    Ok((state, reason.map(str::to_owned)))
+}
+
+/// The alerts of a delivery stand where it stands.
+pub(super) fn set_alerts(
+    tx: &Transaction<'_>,
+    delivery: i64,
+    state: DeliveryState,
+    reason: Option<&str>,
+) -> rusqlite::Result<usize> {
+    let sql = "UPDATE alerts SET state = ?2, reason = ?3 WHERE delivery_id = ?1";
+    tx.prepare_cached(sql)?.execute(params![delivery, state.as_str(), reason])
+}
+
+/// Frees the alerts of a delivery that is given up unseen: they are composed anew.
+pub(super) fn free_alerts(tx: &Transaction<'_>, delivery: i64) -> rusqlite::Result<usize> {
+    let channel: String = tx.query_row("SELECT channel FROM deliveries WHERE id = ?1", [delivery], |row| row.get(0))?;
+    let (state, reason) = resting_alert(tx, &channel)?;
+    let sql = "UPDATE alerts SET delivery_id = NULL, digest = 0, state = ?2, reason = ?3 WHERE delivery_id = ?1";
+    tx.prepare_cached(sql)?.execute(params![delivery, state.as_str(), reason])
+}
+
+/// Gives a delivery up.
+pub(super) fn bury(tx: &Transaction<'_>, delivery: i64, reason: &str) -> rusqlite::Result<()> {
+    let sql = "UPDATE deliveries SET state = 'dead', reason = ?2, kept_at = NULL WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute(params![delivery, reason]).map(drop)
+}
+
+/// Where an alert rests that waits to be composed.
+pub(super) fn resting_alert(connection: &Connection, channel: &str) -> rusqlite::Result<(AlertState, Option<String>)> {
+    Ok(match channels::parked_reason(connection, channel)? {
+        Some(reason) => (AlertState::Held, Some(reason)),
+        None => (AlertState::Pending, None),
+    })
+}

@@ -1,0 +1,16 @@
+//! The store on real SQLite files: what is recorded, delivered, held, given up, copied, and what is refused.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail at once")]
+
+mod attack;
+mod backup;
+mod channels;
+mod child;
+mod dead;
+mod disk_full;
+mod history;
+mod instances;
+mod outbox;
+mod property;
+mod recording;
+mod support;
