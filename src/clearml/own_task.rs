@@ -52,6 +52,11 @@ impl TaskState {
 }
 
 impl OwnTask {
+    /// A task that was made just now, without hyperparameters to look at.
+    pub fn fresh(id: String, name: &str, project: Named, state: TaskState) -> Self {
+        Self { id, name: name.to_owned(), project: Some(project), state, hyperparams: Map::new() }
+    }
+
     /// Its arguments (hyperparameters of the section `Args`), by name.
     pub fn arguments(&self) -> Vec<(String, String)> {
         let Some(Value::Object(section)) = self.hyperparams.get(ARGUMENTS) else { return Vec::new() };

@@ -7,14 +7,15 @@ use anyhow::Context as _;
 use tokio::sync::Notify;
 
 use super::assemble::{self, Halves, Parts};
+use super::logging::Log;
 use super::patience::Patience;
 use super::progress;
 use crate::clock::Clock;
 use crate::domain::Rule;
 use crate::monitor::{self, Deliverer, MonitorError, Poller};
 use crate::settings::{Environment, Settings};
-use crate::slack;
 use crate::store::Store;
+use crate::{clearml, slack};
 
 /// What a command is handed from outside: environment, clock, waits, the machine's name.
 pub(super) struct Context {
@@ -26,6 +27,8 @@ pub(super) struct Context {
     pub patience: Patience,
     /// This machine's name.
     pub host: String,
+    /// The log.
+    pub log: Log,
 }
 
 impl Context {
@@ -54,6 +57,8 @@ pub(super) struct Monitor {
     pub news: Arc<Notify>,
     /// The database.
     pub store: Store,
+    /// ClearML.
+    pub clearml: clearml::Client,
     /// The rule.
     pub rule: Rule,
     /// The ClearML API address.
@@ -109,7 +114,7 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     }
     let parts = Parts {
         store: store.clone(),
-        clearml,
+        clearml: clearml.clone(),
         slack,
         rule: rule.clone(),
         clock: context.clock.clone(),
@@ -122,7 +127,7 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     let Halves { mut poller, mut deliverer, news } = halves;
     poller.require_projects().await?;
     deliverer.recover().await?;
-    Ok(Monitor { poller, deliverer, news, store, rule, server })
+    Ok(Monitor { poller, deliverer, news, store, clearml, rule, server })
 }
 
 async fn own(settings: &Settings) -> anyhow::Result<Store> {
@@ -143,7 +148,7 @@ fn private_directory(directory: &Path) -> std::io::Result<()> {
     builder.create(directory)
 }
 
-async fn log_in(settings: &Settings, clearml: &crate::clearml::Client) -> Result<Rule, MonitorError> {
+async fn log_in(settings: &Settings, clearml: &clearml::Client) -> Result<Rule, MonitorError> {
     clearml.login().await?;
     let rule = assemble::default_rule(&settings.rule, &settings.slack.channel, clearml).await?;
     monitor::require_projects(&rule, clearml).await?;

@@ -1,16 +1,17 @@
 //! What tests may turn in a debug build: a clock that is wrong, waits that are short, a point to die at. A release build
 //! heeds none of it.
 
+use super::logging::Log;
 use super::patience::Patience;
 use super::start::Context;
 use crate::clock::Clock;
 use crate::settings::{Environment, ProcessEnvironment};
 
 /// What every command is handed from outside.
-pub(super) fn context(environment: ProcessEnvironment) -> Context {
+pub(super) fn context(environment: ProcessEnvironment, log: Log) -> Context {
     let host = gethostname::gethostname().to_string_lossy().into_owned();
     let (clock, patience) = knobs(&environment);
-    Context { environment: Box::new(environment), clock, patience, host }
+    Context { environment: Box::new(environment), clock, patience, host, log }
 }
 
 #[cfg(debug_assertions)]

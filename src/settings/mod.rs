@@ -26,12 +26,13 @@ mod values;
 
 pub use clearml::{ClearmlSettings, Credentials, resolve_clearml};
 pub use database::{DatabaseSettings, resolve_database};
+pub use environment::text as variable_text;
 pub use environment::{Environment, MapEnvironment, ProcessEnvironment};
 pub use error::SettingsError;
 pub use flags::{AllFlags, Announce, DatabaseFlags, OnUnknown, RuleFlags, ServiceFlags, SlackFlags};
 pub use rule::{RuleSettings, UserFilter, resolve_rule};
 pub use service::{ServiceSettings, resolve_service};
-pub use slack::{SlackSettings, resolve_slack};
+pub use slack::{SlackSettings, check_slack_flags, resolve_slack};
 pub use source::{HIDDEN, Origin, Source};
 pub use task_flags::{EnqueueFlags, EnqueueSettings, ProgramSource, RegisterFlags, resolve_enqueue};
 pub use task_parameters::{TaskParameter, apply_parameters, parameters_of};
