@@ -19,6 +19,8 @@ pub const TASK_VARIABLES: [&str; 2] = ["CLEARML_TASK_ID", "TRAINS_TASK_ID"];
 const ABORT_TIMEOUT: (&str, &str) = ("_abort_callback_timeout", "30");
 const ABORT_POLL: (&str, &str) = ("_abort_poll_freq", "2");
 const ABORT_DONE: &str = "_abort_callback_completed";
+/// The agent's patience after an abort: the two together, and a look of its own.
+const AGENT_PATIENCE: Duration = Duration::from_secs(40);
 /// The server's watchdog ends tasks that are silent for 2 hours.
 const PING_EVERY: Duration = Duration::from_mins(10);
 /// The last word may not keep a stopped service alive.
@@ -63,6 +65,7 @@ pub struct Life {
     client: Client,
     task: String,
     host: Host,
+    every: Duration,
     over: CancellationToken,
     watching: JoinHandle<Option<Asked>>,
     sending: Option<JoinHandle<()>>,
@@ -75,6 +78,13 @@ enum Asked {
     Abort,
     /// It is over already.
     Over(String),
+}
+
+/// What is left after the last word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    All,
+    AgentEndsUs,
 }
 
 /// What a look at the task means.
@@ -107,7 +117,7 @@ impl Life {
         let sending = (host == Host::Ourselves)
             .then(|| tokio::spawn(console.send_until(client.clone(), id.clone(), worker, every, over.clone())));
         let watching = tokio::spawn(watch(client.clone(), id.clone(), host, every, over.clone(), stop));
-        Ok(Self { client, task: id, host, over, watching, sending })
+        Ok(Self { client, task: id, host, every, over, watching, sending })
     }
 
     /// The task's ID.
@@ -115,29 +125,53 @@ impl Life {
         &self.task
     }
 
-    /// Says how it ended, where that is for the program to say.
+    /// Says how it ended, where that is for the program to say. After an abort under an agent this returns only when
+    /// the agent does not end the program as it should.
     pub async fn end(self, ending: Ending) {
-        if tokio::time::timeout(LAST_WORD, self.last_word(ending)).await.is_err() {
-            tracing::warn!("ClearML did not hear in time that this task ended");
+        let (client, task, every) = (self.client.clone(), self.task.clone(), self.every);
+        match tokio::time::timeout(LAST_WORD, self.last_word(ending)).await {
+            Ok(Said::AgentEndsUs) => wait_for_the_agent(&client, &task, every).await,
+            Ok(Said::All) => {}
+            Err(_) => tracing::warn!("ClearML did not hear in time that this task ended"),
         }
     }
 
-    async fn last_word(self, ending: Ending) {
+    async fn last_word(self, ending: Ending) -> Said {
         self.over.cancel();
         if let Some(sending) = self.sending {
             let _ = sending.await;
         }
         let asked = self.watching.await.ok().flatten();
-        let said = match (self.host, asked) {
-            (Host::Agent, Some(Asked::Abort)) => self.client.note_runtime(&self.task, &[(ABORT_DONE, Some("1"))]).await,
-            (Host::Ourselves, Some(Asked::Abort)) => self.client.end_task(&self.task, &TaskEnd::Stopped).await,
-            (Host::Agent, _) | (_, Some(Asked::Over(_))) => Ok(()),
-            (Host::Ourselves, None) => self.client.end_task(&self.task, &end_of(ending)).await,
+        let (said, rest) = match (self.host, asked) {
+            (Host::Agent, Some(Asked::Abort)) => {
+                (self.client.note_runtime(&self.task, &[(ABORT_DONE, Some("1"))]).await, Said::AgentEndsUs)
+            }
+            (Host::Ourselves, Some(Asked::Abort)) => {
+                (self.client.end_task(&self.task, &TaskEnd::Stopped).await, Said::All)
+            }
+            (Host::Agent, _) | (_, Some(Asked::Over(_))) => (Ok(()), Said::All),
+            (Host::Ourselves, None) => (self.client.end_task(&self.task, &end_of(ending)).await, Said::All),
         };
         if let Err(error) = said {
             tracing::warn!(%error, "ClearML could not be told that this task ended");
         }
+        rest
     }
+}
+
+/// Waits to be killed. An agent looks for an abort every few seconds only; a program that ended before it looked would be
+/// taken for one that did all it was to do, and its task would stand there as completed.
+async fn wait_for_the_agent(client: &Client, task: &str, every: Duration) {
+    let is_waiting = async || {
+        let state = client.task_state(task).await;
+        state.is_ok_and(|state| state.is_some_and(|state| state.is_asked_to_stop()))
+    };
+    let killed = async {
+        while is_waiting().await {
+            tokio::time::sleep(every).await;
+        }
+    };
+    let _ = tokio::time::timeout(AGENT_PATIENCE, killed).await;
 }
 
 fn end_of(ending: Ending) -> TaskEnd {

@@ -8,6 +8,10 @@ pub(super) fn stop_on_request() -> CancellationToken {
     let set = stop.clone();
     tokio::spawn(async move {
         requested().await;
+        if set.is_cancelled() {
+            // An abort in ClearML was the first request.
+            std::process::exit(130);
+        }
         tracing::info!("asked to stop; finishing what is under way");
         set.cancel();
         requested().await;
