@@ -86,6 +86,7 @@ CREATE TABLE alerts (
     CHECK (state IN ('sent', 'suppressed') OR snapshot IS NOT NULL)
 ) STRICT;
 CREATE INDEX alerts_newest ON alerts (status_changed, id);
+CREATE INDEX alerts_told ON alerts (status_changed, outcome) WHERE state <> 'suppressed';
 CREATE INDEX alerts_by_state ON alerts (state, status_changed, id);
 CREATE INDEX alerts_by_task ON alerts (task_id, id);
 CREATE INDEX alerts_by_delivery ON alerts (delivery_id) WHERE delivery_id IS NOT NULL;

@@ -7,6 +7,7 @@
 //! - [`settings`], [`store`], [`clearml`], [`slack`]: the four outer worlds (what the user wants, SQLite, ClearML's API,
 //!   Slack's API). They do not know each other.
 //! - [`monitor`]: the service, the only room that knows ClearML, Slack and the store together.
+//! - [`web`]: the status page, metrics and probes of a running service. Read-only.
 //! - [`agent`]: life as a ClearML task: enqueue itself, report its console, heed an abort.
 //! - [`sandbox`]: simulated ClearML and Slack servers, for the demo and the tests.
 //! - [`cli`]: a file per subcommand.
@@ -23,3 +24,4 @@ pub mod sandbox;
 pub mod settings;
 pub mod slack;
 pub mod store;
+pub mod web;

@@ -70,6 +70,11 @@ impl Client {
         }
     }
 
+    /// Asks for a task by its ID alone: where the server knows none, the error holds its words.
+    pub async fn require_task(&self, id: &str) -> Result<(), ClearmlError> {
+        self.call::<Value>("tasks.get_by_id", &json!({"task": id})).await.map(drop)
+    }
+
     /// The messages of a task's newest `events` log events, oldest first. A message can hold many lines. More than
     /// `events` can come, since events of one millisecond come together and in no particular order.
     pub async fn console_tail(&self, task_id: &str, events: u32) -> Result<Vec<String>, ClearmlError> {

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::Outcome;
 use crate::settings::time::{parse_duration, parse_since};
-use crate::settings::{AllFlags, DatabaseFlags, EnqueueFlags, RegisterFlags, Since, argv, defaults};
+use crate::settings::{AllFlags, DatabaseFlags, EnqueueFlags, RegisterFlags, Since, WebFlags, argv, defaults};
 
 /// The states of an alert, by the words of `history --state`.
 pub const STATES: [&str; 7] = ["pending", "sending", "unknown", "held", "sent", "dead", "suppressed"];
@@ -56,6 +56,15 @@ Examples:
   clearml-alerts history --state dead --state held --format json
   clearml-alerts history --since yesterday --until today --format csv";
 
+const EXPLAIN_EXAMPLES: &str = "\
+Takes the flags of `run`: give those of your service, and it tells what that
+service would do with the task now.
+
+Examples:
+  clearml-alerts explain 4f2a9c
+  clearml-alerts explain https://app.clear.ml/projects/…/tasks/4f2a9c…/output/log
+  clearml-alerts explain 4f2a9c --project vision --format json";
+
 const DEAD_EXAMPLES: &str = "\
 Examples:
   clearml-alerts dead list
@@ -87,6 +96,9 @@ pub enum Command {
     /// Show past alerts: what was sent, what was not, and why
     #[command(after_help = HISTORY_EXAMPLES)]
     History(Box<HistoryArguments>),
+    /// Tell why a task was, or was not, alerted; posts nothing
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Box<ExplainArguments>),
     /// Check settings, ClearML, Slack and the database, one line each
     Check(Box<CheckArguments>),
     /// List, show, retry or drop alerts that could not be delivered
@@ -122,6 +134,9 @@ pub struct RunArguments {
     /// Every setting.
     #[command(flatten)]
     pub flags: AllFlags,
+    /// How it is watched.
+    #[command(flatten)]
+    pub web: WebFlags,
     /// Whether it shows itself in ClearML.
     #[command(flatten)]
     pub register: RegisterFlags,
@@ -150,6 +165,20 @@ pub struct OnceArguments {
         help_heading = "Once"
     )]
     pub deliver_timeout: Duration,
+}
+
+/// `explain`.
+#[derive(Args, Debug, Clone, Default)]
+pub struct ExplainArguments {
+    /// The task: its ID, the beginning of a recorded ID, or the address of its page
+    #[arg(value_name = "TASK")]
+    pub task: String,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: ReportFormat,
+    /// Every setting.
+    #[command(flatten)]
+    pub flags: AllFlags,
 }
 
 /// `check`.
@@ -309,6 +338,16 @@ pub enum Format {
     Csv,
 }
 
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object
+    Json,
+}
+
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
@@ -331,6 +370,7 @@ impl Arguments {
         match &self.command {
             Command::Run(run) => run.flags.service.verbosity(),
             Command::Once(once) => once.flags.service.verbosity(),
+            Command::Explain(explain) => explain.flags.service.verbosity(),
             Command::Check(check) => check.flags.service.verbosity(),
             _ => 0,
         }

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::domain::delivery::{OnUnknown, Waits};
 use crate::domain::{Outcome, ProjectFilter, Rule, UserFilter};
 use crate::monitor::{self, Deliverer, DeliveryConfig, MonitorError, Poller, PollerConfig, Progress, StartRequest};
-use crate::settings::{self, ClearmlSettings, RuleSettings, Since, SlackSettings};
+use crate::settings::{self, ClearmlSettings, RuleSettings, Since, SlackAccess, SlackSettings};
 use crate::store::{Access, Store};
 use crate::{clearml, slack};
 
@@ -61,12 +61,18 @@ pub(super) fn clearml_client(settings: &ClearmlSettings, start: &start::Context)
 
 /// The Slack client.
 pub(super) fn slack_client(settings: &SlackSettings) -> anyhow::Result<slack::Client> {
-    Ok(slack::Client::new(slack::Config {
-        base_url: settings.base_url.clone(),
-        token: settings.token.clone(),
+    let (token, base_url) = (settings.token.clone(), settings.base_url.clone());
+    Ok(slack_client_of(SlackAccess { token, base_url, origins: Vec::new() })?)
+}
+
+/// The Slack client of a command that does not alert.
+pub(super) fn slack_client_of(access: SlackAccess) -> Result<slack::Client, slack::SlackError> {
+    slack::Client::new(slack::Config {
+        base_url: access.base_url,
+        token: access.token,
         timeout: SLACK_TIMEOUT,
         connect_timeout: SLACK_CONNECT_TIMEOUT,
-    })?)
+    })
 }
 
 /// The rule that the command line describes, its users resolved by the server's list.
@@ -105,6 +111,24 @@ pub(super) async fn default_rule(
         own_task: None,
         message_prefix: Some(settings.message_prefix.clone()).filter(|prefix| !prefix.is_empty()),
     })
+}
+
+/// The rule that the command line describes, its users and its projects resolved as a poll would.
+pub(super) async fn resolved_rule(
+    settings: &RuleSettings,
+    channel: &str,
+    clearml: &clearml::Client,
+) -> Result<Rule, MonitorError> {
+    let rule = default_rule(settings, channel, clearml).await?;
+    let projects = match &rule.projects {
+        ProjectFilter::All => ProjectFilter::All,
+        ProjectFilter::Matching { pattern, .. } => {
+            let found = monitor::find_projects(pattern, clearml).await?;
+            let ids = found.into_iter().map(|project| project.id).collect();
+            ProjectFilter::Matching { pattern: pattern.clone(), ids }
+        }
+    };
+    Ok(Rule { projects, ..rule })
 }
 
 /// The two halves of a monitor, and what wakes the second when the first has news.

@@ -116,7 +116,9 @@ impl Stage {
         let monitor = start::monitor(&self.settings, &context, WhenAway::Fail).await?;
         let polled = self.clearml.requests().count("tasks.get_all_ex");
         let stop = CancellationToken::new();
-        let config = ServiceConfig { refresh: self.settings.service.refresh, channels: Vec::new() };
+        let refresh = self.settings.service.refresh;
+        let status = monitor::Status::new(context.clock.now(), refresh);
+        let config = ServiceConfig { refresh, channels: Vec::new(), status };
         let service = tokio::spawn(monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop.clone()));
         while self.clearml.requests().count("tasks.get_all_ex") < polled + 2 && !service.is_finished() {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -78,5 +78,25 @@ fn of_agent(error: &AgentError) -> Exit {
 }
 
 fn of_store(error: &StoreError) -> Exit {
-    if matches!(error, StoreError::InUse { .. }) { Exit::InUse } else { Exit::Database }
+    match error {
+        StoreError::InUse { .. } => Exit::InUse,
+        // The database is fine; what was asked of it is not.
+        StoreError::NoAlert { .. } | StoreError::NotDead { .. } | StoreError::Exists { .. } => Exit::Usage,
+        _ => Exit::Database,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_number_is_the_users_and_a_wrong_file_the_databases() {
+        let code = |error: StoreError| of(&anyhow::Error::from(error)) as u8;
+        let path = std::path::PathBuf::from("alerts.db");
+        assert_eq!(code(StoreError::NoAlert { alert: 7 }), 2);
+        assert_eq!(code(StoreError::Exists { path: path.clone() }), 2);
+        assert_eq!(code(StoreError::InUse { path: path.clone(), holder: String::new() }), 5);
+        assert_eq!(code(StoreError::Missing { path }), 6);
+    }
 }

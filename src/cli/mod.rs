@@ -10,6 +10,7 @@ mod demo;
 mod dry_run;
 mod enqueue;
 mod exit;
+mod explain;
 mod history;
 mod logging;
 mod manual;
@@ -24,6 +25,7 @@ mod sandbox;
 mod signals;
 mod start;
 mod test_knobs;
+mod watched;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -84,6 +86,7 @@ fn execute(arguments: Arguments, environment: ProcessEnvironment, log: logging::
         Command::Man => manual::page(),
         Command::Run(arguments) => block_on(run::run(*arguments, &context)),
         Command::Once(arguments) => block_on(once::run(*arguments, &context)),
+        Command::Explain(arguments) => block_on(explain::run(*arguments, &context)),
         Command::Check(arguments) => block_on(database::check(*arguments, &context)),
         #[cfg(feature = "sandbox")]
         Command::Demo(_) => block_on(demo::run(&context)),

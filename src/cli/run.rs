@@ -8,6 +8,7 @@ use super::arguments::RunArguments;
 use super::exit::Exit;
 use super::logging::Level;
 use super::start::{self, Context, Monitor, WhenAway};
+use super::watched::Watched;
 use super::{assemble, enqueue, own_task, signals};
 use crate::agent::{Ending, Host, Life};
 use crate::domain::Stamp;
@@ -29,7 +30,9 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
         return enqueue::run(&arguments, context).await;
     }
     let settings = Settings::resolve(&arguments.flags, context.environment())?;
+    let web = settings::resolve_web(&arguments.web, context.environment())?;
     let stop = signals::stop_on_request();
+    let watched = Watched::begin(web, &settings, context, &stop).await?;
     let Some(mut monitor) = ready(&settings, context, &stop).await? else { return Ok(Exit::Done) };
     let is_shown = !arguments.register.no_clearml_task.unwrap_or_default();
     let life = match is_shown {
@@ -39,7 +42,7 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
     if life.is_none() {
         context.log.console.close();
     }
-    serve(monitor, &settings, context, stop, life).await
+    serve(monitor, watched, &settings, context, stop, life).await
 }
 
 /// The service as the task that an agent runs: the task's parameters win over the command line.
@@ -48,7 +51,9 @@ async fn as_task(arguments: &RunArguments, task: &str, context: &Context) -> any
     let task = own_task::find(&clearml, task).await?;
     let settings = own_task::settings(&arguments.flags, &task, context.environment())?;
     context.log.set_level(Level::of_service(settings.service.verbose));
+    let web = settings::resolve_web(&arguments.web, context.environment())?;
     let stop = signals::stop_on_request();
+    let watched = Watched::begin(web, &settings, context, &stop).await?;
     let host = own_task::host(context.environment());
     let life = Life::begin(clearml, &task, own_task::life_config(host, context), stop.clone()).await?;
     if host == Host::Agent {
@@ -65,7 +70,7 @@ async fn as_task(arguments: &RunArguments, task: &str, context: &Context) -> any
             return Err(error);
         }
     };
-    serve(monitor, &settings, context, stop, Some(life)).await
+    serve(monitor, watched, &settings, context, stop, Some(life)).await
 }
 
 /// Makes the monitor ready; `None` where it was asked to stop before it was.
@@ -80,6 +85,7 @@ async fn ready(settings: &Settings, context: &Context, stop: &CancellationToken)
 /// Serves until it is asked to stop, and says how it ended where it has a task.
 async fn serve(
     mut monitor: Monitor,
+    watched: Watched,
     settings: &Settings,
     context: &Context,
     stop: CancellationToken,
@@ -88,7 +94,7 @@ async fn serve(
     if let Some(life) = &life {
         monitor.poller.ignore_own_task(life.task());
     }
-    let served = watch(monitor, settings, context, stop).await;
+    let served = watch(monitor, watched, settings, context, stop).await;
     if let Some(life) = life {
         let ending = served.as_ref().map_or_else(|error| Ending::Failed(format!("{error:#}")), |_| Ending::Stopped);
         life.end(ending).await;
@@ -98,6 +104,7 @@ async fn serve(
 
 async fn watch(
     mut monitor: Monitor,
+    watched: Watched,
     settings: &Settings,
     context: &Context,
     stop: CancellationToken,
@@ -116,7 +123,12 @@ async fn watch(
     if settings.service.announce != Announce::None && is_announcement_due(record.announced_at, context.clock.now()) {
         monitor.deliverer.announce(assemble::start_request(&monitor.rule, settings.service.refresh, record.watermark));
     }
-    let config = ServiceConfig { refresh: settings.service.refresh, channels: vec![monitor.rule.channel.clone()] };
+    let config = ServiceConfig {
+        refresh: settings.service.refresh,
+        channels: vec![monitor.rule.channel.clone()],
+        status: watched.status.clone(),
+    };
+    watched.started(&monitor, context)?;
     let store = monitor.store.clone();
     monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop).await?;
     let waiting = store.queue_counts().await?.undelivered();

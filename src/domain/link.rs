@@ -32,6 +32,17 @@ impl WebPages {
     }
 }
 
+/// The task's ID in what a person pasted: the address of one of its pages, or the ID itself.
+pub fn task_id_in(pasted: &str) -> &str {
+    let pasted = pasted.trim().trim_matches(['<', '>', '"', '\'']);
+    let Some((_, path)) = pasted.split_once("://") else {
+        return pasted;
+    };
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let mut parts = path.split('/').skip_while(|part| !matches!(*part, "tasks" | "experiments"));
+    parts.nth(1).filter(|id| !id.is_empty()).unwrap_or(pasted)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +60,22 @@ mod tests {
     fn a_task_without_project_stands_under_the_star() {
         let pages = WebPages::new("https://app.example.com", None);
         assert_eq!(pages.task(None, "t1"), "https://app.example.com/projects/*/tasks/t1/output/log");
+    }
+
+    #[test]
+    fn the_task_is_found_in_any_of_its_addresses() {
+        for pasted in [
+            "0123456789abcdef",
+            "  0123456789abcdef\n",
+            "https://app.example.com/projects/p1/tasks/0123456789abcdef/output/log",
+            "https://app.example.com/projects/*/experiments/0123456789abcdef/execution?columns=selected&columns=type",
+            "<https://app.example.com/projects/p1/tasks/0123456789abcdef>",
+            "https://example.com/clearml/projects/p1/tasks/0123456789abcdef/info-output/metrics/scalar#x",
+        ] {
+            assert_eq!(task_id_in(pasted), "0123456789abcdef", "{pasted}");
+        }
+        for other in ["https://app.example.com/projects/p1", "https://app.example.com/projects/p1/tasks/", ""] {
+            assert_eq!(task_id_in(other), other);
+        }
     }
 }

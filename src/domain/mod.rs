@@ -8,6 +8,7 @@ pub mod decide;
 pub mod delivery;
 pub mod link;
 pub mod message;
+pub mod mrkdwn;
 pub mod rule;
 pub mod run;
 pub mod stamp;

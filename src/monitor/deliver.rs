@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::MonitorError;
+use super::status::Status;
 use crate::clearml;
 use crate::clock::Clock;
 use crate::domain::delivery::{
@@ -88,6 +89,7 @@ pub struct Deliverer {
     pub(super) clock: Clock,
     pub(super) config: DeliveryConfig,
     pub(super) start_notice: Option<StartRequest>,
+    pub(super) status: Status,
     pacer: Pacer,
     pauses: Pauses,
     /// By how much Slack's clock is ahead of ours, in milliseconds; known once the token was tested.
@@ -109,6 +111,7 @@ impl Deliverer {
         config: DeliveryConfig,
     ) -> Self {
         let pacer = Pacer::new(config.rate, DEFAULT_BURST);
+        let status = Status::new(clock.now(), Duration::ZERO);
         Self {
             store,
             clearml,
@@ -116,6 +119,7 @@ impl Deliverer {
             clock,
             config,
             start_notice: None,
+            status,
             pacer,
             pauses: Pauses::new(),
             slack_ahead: None,
@@ -318,6 +322,7 @@ impl Deliverer {
 
     async fn record(&mut self, delivery: Delivery, attempt: i64, tried: slack::Delivery) -> Result<(), MonitorError> {
         let (answer, joined) = self.answer(&delivery, &tried).await;
+        self.status.attempted(answer.class());
         let now = self.clock.steady();
         let failures = delivery.failures.saturating_add(1);
         let situation = Situation { form: delivery.form, failures, now };
@@ -339,7 +344,22 @@ impl Deliverer {
         let (http_status, error, detail) = (tried.http_status, tried.error.clone(), tried.detail.clone());
         let result = AttemptResult { attempt, answer, http_status, error, detail, took_ms };
         let reason = reason_of(&tried);
+        let (id, state) = (delivery.id, state_after(&step));
         self.store.finish_attempt(delivery, result, step, reason, payload, self.clock.now()).await?;
+        self.note_state(id, state).await
+    }
+
+    /// Counts the alerts of a delivery that came into a state by which they are told, lost sight of, or stopped.
+    pub(super) async fn note_state(&self, delivery: i64, state: Option<DeliveryState>) -> Result<(), MonitorError> {
+        let Some(state) = state else {
+            return Ok(());
+        };
+        let told = self.store.told_by(delivery).await?;
+        if state == DeliveryState::Sent {
+            let now = self.status.figures().clearml_now(self.clock.now());
+            self.status.told_after(told.iter().map(|alert| now.since(alert.status_changed)));
+        }
+        self.status.came_into(state.as_str(), told.into_iter().map(|alert| alert.rule));
         Ok(())
     }
 
@@ -384,6 +404,7 @@ impl Deliverer {
             Step::Retry { due, pause } => {
                 let wait = due.since(self.clock.steady());
                 if *pause {
+                    self.status.paused();
                     self.pauses.pause(method_of(delivery.method), Instant::now(), wait);
                 }
                 let wait_seconds = wait.as_secs_f64();
@@ -438,6 +459,17 @@ impl Deliverer {
                 "alerts are held until somebody acts; nothing is lost, and they go out by themselves afterwards"
             );
         }
+    }
+}
+
+/// The state that an attempt ended, if it was not just put off.
+fn state_after(step: &Step) -> Option<DeliveryState> {
+    match step {
+        Step::Sent { .. } => Some(DeliveryState::Sent),
+        Step::Reconcile { .. } => Some(DeliveryState::Unknown),
+        Step::Park { .. } => Some(DeliveryState::Held),
+        Step::Dead => Some(DeliveryState::Dead),
+        Step::Retry { .. } | Step::Degrade { .. } => None,
     }
 }
 

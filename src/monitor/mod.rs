@@ -4,14 +4,22 @@
 mod compose;
 mod deliver;
 mod error;
+mod health;
+mod heartbeat;
 mod poll;
 mod projects;
+mod prospect;
 mod reconcile;
 mod service;
 mod setup;
+mod status;
 
 pub use deliver::{Deliverer, DeliveryConfig, Next, StartRequest, is_channel_id, is_refusal};
 pub use error::MonitorError;
+pub use health::{Check, Health, health, oldest_good_poll};
+pub use heartbeat::Heartbeat;
 pub use poll::{Depth, PollReport, Poller, PollerConfig, Progress};
+pub use prospect::{Prospect, WhyUnseen, prospect};
 pub use service::{ServiceConfig, log_once, run};
-pub use setup::{check_slack, require_projects, resolve_users};
+pub use setup::{check_slack, find_projects, require_projects, resolve_users};
+pub use status::{Figures, Histogram, PollResult, Status};

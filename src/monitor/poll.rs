@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::MonitorError;
 use super::projects::Projects;
+use super::status::Status;
 use tokio::sync::Notify;
 
 use crate::clearml::{Client, RowProblem};
@@ -17,7 +18,7 @@ use crate::store::{PageToRecord, Recorded, RecordedAlert, Store, Watching};
 /// Every poll reads again what was stamped so shortly before the watermark: servers stamp before they write.
 const OVERLAP: Duration = Duration::from_mins(2);
 /// A sweep reads again this much: the server's watchdog stamps late, and servers may be slow.
-const SWEEP: Duration = Duration::from_hours(2);
+pub(super) const SWEEP: Duration = Duration::from_hours(2);
 
 /// How far back a poll reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +172,15 @@ impl Poller {
         report.watermark = self.store.monitor().await?.watermark;
         self.note_poll(record.last_poll_at).await?;
         Ok(report)
+    }
+
+    /// Notes how a poll ended.
+    pub(super) fn note(&self, status: &Status, report: &Result<PollReport, MonitorError>, took: Duration) {
+        let now = self.clock.now();
+        match report {
+            Ok(report) => status.polled(report, took, now, self.clearml.server_time()),
+            Err(error) => status.poll_failed(error, took, now),
+        }
     }
 
     /// Everything since `from`, page by page, each recorded before the next one is asked for.

@@ -62,15 +62,20 @@ impl Projects {
 
     async fn look_up(&mut self, clearml: &Client) -> Result<(), MonitorError> {
         let found = clearml.projects_matching(&self.pattern, false).await;
-        let found = found.map_err(|error| match error {
-            ClearmlError::BadPattern { message, .. } => {
-                MonitorError::BadPattern { pattern: self.pattern.clone(), server: clearml.host().to_owned(), message }
-            }
-            other => other.into(),
-        })?;
+        let found = found.map_err(|error| bad_pattern(error, &self.pattern, clearml))?;
         self.matching = found.into_iter().map(|project| project.id).collect();
         self.others.clear();
         self.looked_up = Some(Instant::now());
         Ok(())
+    }
+}
+
+/// The same error, with the pattern that the server could not read.
+pub(super) fn bad_pattern(error: ClearmlError, pattern: &str, clearml: &Client) -> MonitorError {
+    match error {
+        ClearmlError::BadPattern { message } => {
+            MonitorError::BadPattern { pattern: pattern.to_owned(), server: clearml.host().to_owned(), message }
+        }
+        other => other.into(),
     }
 }

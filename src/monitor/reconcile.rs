@@ -2,7 +2,7 @@
 
 use super::deliver::Deliverer;
 use super::error::MonitorError;
-use crate::domain::delivery::{Form, Look, Reconciled, after_look};
+use crate::domain::delivery::{DeliveryState, Form, Look, Reconciled, after_look};
 use crate::domain::message::text_needle;
 use crate::slack::{Class, Needle};
 use crate::store::{Delivery, Method};
@@ -32,8 +32,10 @@ impl Deliverer {
         let next = after_look(&look, looks, delivery.failures, policy, now, &self.config.waits, jitter);
         log_look(&delivery, &next);
         let found_absent = look == Look::Absent;
+        let found = matches!(next, Reconciled::Sent { .. }).then_some(DeliveryState::Sent);
+        let id = delivery.id;
         self.store.finish_look(delivery, found_absent, next, self.clock.now()).await?;
-        Ok(())
+        self.note_state(id, found).await
     }
 
     async fn look_for(&self, delivery: &Delivery) -> Look {

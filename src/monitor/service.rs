@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::deliver::{Deliverer, Next};
 use super::error::MonitorError;
 use super::poll::{Depth, PollReport, Poller};
+use super::status::Status;
 use crate::clearml::RowProblem;
 use crate::store::RecordedAlert;
 
@@ -28,23 +29,26 @@ const LAST_POST: Duration = Duration::from_secs(4);
 const REMIND_EVERY: u32 = 60;
 
 /// How the service runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ServiceConfig {
     /// Between the starts of two polls.
     pub refresh: Duration,
     /// The channels that alerts may go to, as the user named them: looked at once at the start.
     pub channels: Vec<String>,
+    /// Where the service notes what it does.
+    pub status: Status,
 }
 
 /// Polls and delivers until `stop` is set. The message in flight is finished; what is pending stays in the database.
 pub async fn run(
     poller: Poller,
-    deliverer: Deliverer,
+    mut deliverer: Deliverer,
     config: ServiceConfig,
     news: Arc<Notify>,
     stop: CancellationToken,
 ) -> Result<(), MonitorError> {
-    let polling = tokio::spawn(poll_loop(poller, config.refresh, stop.clone()));
+    deliverer.status = config.status.clone();
+    let polling = tokio::spawn(poll_loop(poller, config.refresh, config.status, stop.clone()));
     let delivering = tokio::spawn(deliver_loop(deliverer, config.channels, news, stop.clone()));
     let abort = [polling.abort_handle(), delivering.abort_handle()];
     let both = async {
@@ -73,7 +77,12 @@ fn joined(result: Result<Result<(), MonitorError>, tokio::task::JoinError>) -> R
     }
 }
 
-async fn poll_loop(mut poller: Poller, refresh: Duration, stop: CancellationToken) -> Result<(), MonitorError> {
+async fn poll_loop(
+    mut poller: Poller,
+    refresh: Duration,
+    status: Status,
+    stop: CancellationToken,
+) -> Result<(), MonitorError> {
     let _ends_the_other = stop.clone().drop_guard();
     let mut ticks = tokio::time::interval(refresh);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -85,10 +94,12 @@ async fn poll_loop(mut poller: Poller, refresh: Duration, stop: CancellationToke
             () = stop.cancelled() => return Ok(()),
         }
         let depth = if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) { Depth::Sweep } else { Depth::Usual };
+        let began = Instant::now();
         let report = tokio::select! {
             report = poller.poll_once(depth) => report,
             () = stop.cancelled() => return Ok(()),
         };
+        poller.note(&status, &report, began.elapsed());
         match report {
             Ok(report) => {
                 if depth == Depth::Sweep {
@@ -116,7 +127,9 @@ async fn deliver_loop(
         }
     }
     loop {
-        let wait = match deliverer.deliver_due(&stop).await {
+        let pass = deliverer.deliver_due(&stop).await;
+        deliverer.status.delivery_pass(pass.as_ref().err().map(ToString::to_string));
+        let wait = match pass {
             Ok(Next::Now) => Duration::ZERO,
             Ok(Next::At(at)) => at.saturating_duration_since(Instant::now()).min(LOOK_EVERY),
             Ok(Next::Idle) => LOOK_EVERY,

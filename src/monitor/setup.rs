@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::deliver::is_channel_id;
 use super::error::MonitorError;
-use super::projects::Projects;
+use super::projects::{Projects, bad_pattern};
 use crate::clearml::Client;
-use crate::domain::{ProjectFilter, Rule, UserFilter};
+use crate::domain::{Named, ProjectFilter, Rule, UserFilter};
 use crate::slack;
 
 /// Turns user names into IDs by the server's list. A name that the server does not know is kept as it stands, taken for
@@ -45,6 +45,11 @@ pub async fn require_projects(rule: &Rule, clearml: &Client) -> Result<(), Monit
         ProjectFilter::All => Ok(()),
         ProjectFilter::Matching { pattern, .. } => Projects::new(pattern.clone()).require_match(clearml).await,
     }
+}
+
+/// The projects that `pattern` matches, by the server's own matching; none is no error.
+pub async fn find_projects(pattern: &str, clearml: &Client) -> Result<Vec<Named>, MonitorError> {
+    clearml.projects_matching(pattern, false).await.map_err(|error| bad_pattern(error, pattern, clearml))
 }
 
 /// Tests the token, and looks for the channel: by name, or by ID where the token may look. Posts nothing and joins

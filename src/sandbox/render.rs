@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::slack::Message;
-use super::slack::mrkdwn::{self, Piece};
 use crate::domain::Stamp;
+use crate::domain::mrkdwn::{self, Piece};
 
 /// A colour for the bar at the left of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -179,6 +179,35 @@ impl ServiceFlags {
     }
 }
 
+/// How it is watched.
+#[derive(Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Watching the watcher")]
+pub struct WebFlags {
+    /// Serve a status page and metrics on this address, such as 127.0.0.1:8097; off by default
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// The token that readers must show.
+    #[arg(
+        long, value_name = "TOKEN", value_parser = hidden,
+        help = "What readers of the page must show, as a bearer token or as a password; needed where other machines \
+                can reach the address; better set the variable [env: CLEARML_ALERTS_LISTEN_TOKEN]"
+    )]
+    pub listen_token: Option<SecretString>,
+    /// Let everyone who can reach the address read the alerts
+    #[arg(
+        long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true",
+        value_parser = parse_switch
+    )]
+    pub listen_unprotected: Option<bool>,
+    /// The address of the heartbeat.
+    #[arg(
+        long, value_name = "URL", value_parser = hidden,
+        help = "Ask for this address after every good cycle, at most once a minute, so that a heartbeat service notices \
+                when they stop; it is a secret, better set the variable [env: CLEARML_ALERTS_HEARTBEAT_URL]"
+    )]
+    pub heartbeat_url: Option<SecretString>,
+}
+
 /// Where it remembers.
 #[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Database")]

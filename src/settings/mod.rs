@@ -23,21 +23,23 @@ mod task_flags;
 mod task_parameters;
 pub mod time;
 mod values;
+mod web;
 
 pub use clearml::{ClearmlSettings, Credentials, resolve_clearml};
 pub use database::{DatabaseSettings, resolve_database};
 pub use environment::text as variable_text;
 pub use environment::{Environment, MapEnvironment, ProcessEnvironment};
 pub use error::SettingsError;
-pub use flags::{AllFlags, Announce, DatabaseFlags, OnUnknown, RuleFlags, ServiceFlags, SlackFlags};
+pub use flags::{AllFlags, Announce, DatabaseFlags, OnUnknown, RuleFlags, ServiceFlags, SlackFlags, WebFlags};
 pub use rule::{RuleSettings, UserFilter, resolve_rule};
 pub use service::{ServiceSettings, resolve_service};
-pub use slack::{SlackSettings, check_slack_flags, resolve_slack};
+pub use slack::{SlackAccess, SlackSettings, check_slack_flags, resolve_channel, resolve_slack, resolve_slack_access};
 pub use source::{HIDDEN, Origin, Source};
 pub use task_flags::{EnqueueFlags, EnqueueSettings, ProgramSource, RegisterFlags, resolve_enqueue};
 pub use task_parameters::{TaskParameter, apply_parameters, parameters_of};
 pub use time::Since;
 pub use values::{parse_switch, parse_verbosity};
+pub use web::{Listen, Readers, WebSettings, resolve_web};
 
 /// Everything that a command that watches needs to know.
 #[derive(Debug, Clone)]

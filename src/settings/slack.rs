@@ -34,8 +34,8 @@ pub struct SlackSettings {
 pub fn resolve_slack(flags: &SlackFlags, environment: &dyn Environment) -> Result<SlackSettings, SettingsError> {
     let mut origins = Vec::new();
     let channel = channel(flags, &mut origins)?;
-    let token = token(flags, environment, &mut origins)?;
-    let base_url = base_url(flags, environment, &mut origins)?;
+    let SlackAccess { token, base_url, origins: access_origins } = resolve_slack_access(flags, environment)?;
+    origins.extend(access_origins);
     let or_default = |name, given: Option<&String>, default: String| {
         given.map_or_else(|| Found::default(&default), |text| Found::flag(name, text))
     };
@@ -58,6 +58,30 @@ pub fn resolve_slack(flags: &SlackFlags, environment: &dyn Environment) -> Resul
 pub fn check_slack_flags(flags: &SlackFlags) -> Result<String, SettingsError> {
     let elsewhere = SlackFlags { slack_api: Some(SecretString::from("xoxb-elsewhere")), ..flags.clone() };
     Ok(resolve_slack(&elsewhere, &MapEnvironment::new())?.channel)
+}
+
+/// How Slack is reached, without a word on what to post where: what a command that only asks needs.
+#[derive(Debug, Clone)]
+pub struct SlackAccess {
+    /// The bot token.
+    pub token: SecretString,
+    /// Where Slack's methods live; ends with `/`.
+    pub base_url: Url,
+    /// Where each of these came from.
+    pub origins: Vec<Origin>,
+}
+
+/// Settles how Slack is reached. Fails where there is no token, or the address can be none.
+pub fn resolve_slack_access(flags: &SlackFlags, environment: &dyn Environment) -> Result<SlackAccess, SettingsError> {
+    let mut origins = Vec::new();
+    let token = token(flags, environment, &mut origins)?;
+    let base_url = base_url(flags, environment, &mut origins)?;
+    Ok(SlackAccess { token, base_url, origins })
+}
+
+/// Settles the channel alone. Fails where none is given, or it can be none.
+pub fn resolve_channel(flags: &SlackFlags) -> Result<String, SettingsError> {
+    channel(flags, &mut Vec::new())
 }
 
 fn with_number_origins(mut settings: SlackSettings, rate: Found, digest: Found, flags: &SlackFlags) -> SlackSettings {

@@ -110,13 +110,8 @@ pub(super) fn park(
                ON CONFLICT (name) DO UPDATE SET parked_at = coalesce(parked_at, excluded.parked_at),
                    parked_reason = excluded.parked_reason, retry_at = excluded.retry_at";
     tx.execute(sql, params![name, now.as_millis(), reason, retry_at.as_millis()])?;
-    // What is held for this reason already is left alone: parking again every minute costs nothing.
-    let is_news_for = "(state = 'pending' OR (state = 'held' AND reason IS NOT ?2))";
-    let sql =
-        format!("UPDATE deliveries SET state = 'held', reason = ?2 WHERE channel = ?1 AND {OPEN} AND {is_news_for}");
-    tx.prepare_cached(&sql)?.execute(params![name, reason])?;
-    let sql = format!("UPDATE alerts SET state = 'held', reason = ?2 WHERE channel = ?1 AND {is_news_for}");
-    tx.prepare_cached(&sql)?.execute(params![name, reason])?;
+    tx.prepare_cached(&park_deliveries())?.execute(params![name, reason])?;
+    tx.prepare_cached(&park_alerts())?.execute(params![name, reason])?;
     Ok(is_news)
 }
 
@@ -127,13 +122,30 @@ pub(super) fn unpark(tx: &Transaction<'_>, name: &str) -> rusqlite::Result<usize
         // Only a parked channel holds anything.
         return Ok(0);
     }
-    let sql = format!(
+    tx.prepare_cached(&unpark_deliveries())?.execute([name])?;
+    tx.prepare_cached(UNPARK_ALERTS)?.execute([name])
+}
+
+/// What is held for this reason already is left alone: parking again every minute costs nothing.
+const IS_NEWS: &str = "(state = 'pending' OR (state = 'held' AND reason IS NOT ?2))";
+
+pub(super) fn park_deliveries() -> String {
+    format!("UPDATE deliveries SET state = 'held', reason = ?2 WHERE channel = ?1 AND {OPEN} AND {IS_NEWS}")
+}
+
+pub(super) fn park_alerts() -> String {
+    format!("UPDATE alerts SET state = 'held', reason = ?2 WHERE channel = ?1 AND {IS_NEWS}")
+}
+
+pub(super) fn unpark_deliveries() -> String {
+    format!(
         "UPDATE deliveries SET state = 'pending', reason = NULL, due_at = 0
          WHERE channel = ?1 AND {OPEN} AND state = 'held'"
-    );
-    tx.prepare_cached(&sql)?.execute([name])?;
-    tx.execute("UPDATE alerts SET state = 'pending', reason = NULL WHERE channel = ?1 AND state = 'held'", [name])
+    )
 }
+
+pub(super) const UNPARK_ALERTS: &str =
+    "UPDATE alerts SET state = 'pending', reason = NULL WHERE channel = ?1 AND state = 'held'";
 
 pub(super) fn pause(tx: &Transaction<'_>, method: &str, until: Stamp) -> rusqlite::Result<()> {
     let sql = "INSERT INTO pauses (method, until_at) VALUES (?1, ?2)

@@ -164,7 +164,7 @@ pub enum StoreError {
         holder: String,
     },
     /// A file that would be overwritten.
-    #[error("{path} exists already: name another file for the backup, or say --force to overwrite it")]
+    #[error("{path} exists already and is left as it is: name another file for the backup, or remove this one first")]
     Exists {
         /// The file.
         path: PathBuf,

@@ -37,8 +37,23 @@ pub struct HistoryFilter {
 pub enum Order {
     /// Newest outcome first.
     Newest,
+    /// Newest outcome first, beginning behind that place.
+    OlderThan(Place),
+    /// Oldest outcome first, beginning behind that place.
+    NewerThan(Place),
+    /// Oldest outcome first.
+    Oldest,
     /// In the order of recording, after alert number so-and-so: what `--follow` reads.
     RecordedAfter(i64),
+}
+
+/// Where an alert stands in the order of outcomes: pages begin behind one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The alert's outcome was stamped then.
+    pub status_changed: Stamp,
+    /// The alert's number.
+    pub id: i64,
 }
 
 const COLUMNS: &str =
@@ -51,6 +66,11 @@ impl Store {
     /// Past alerts.
     pub fn history(&self, filter: &HistoryFilter, order: Order) -> Result<Vec<AlertRecord>, StoreError> {
         self.read_now(|connection| history(connection, filter, order))
+    }
+
+    /// [`Store::history`] on the blocking pool.
+    pub async fn history_page(&self, filter: HistoryFilter, order: Order) -> Result<Vec<AlertRecord>, StoreError> {
+        self.read(move |connection| history(connection, &filter, order)).await
     }
 
     /// The number of the newest alert; 0 where there is none.
@@ -81,8 +101,19 @@ pub(super) fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Val
     conditions.add_any_of("a.rule", filter.rules.iter().map(String::as_str));
     conditions
         .add_any_of("ltrim(a.channel, '#')", filter.channels.iter().map(|channel| channel.trim_start_matches('#')));
+    let newest = "a.status_changed DESC, a.id DESC";
+    let oldest = "a.status_changed, a.id";
     let order = match order {
-        Order::Newest => "a.status_changed DESC, a.id DESC",
+        Order::Newest => newest,
+        Order::Oldest => oldest,
+        Order::OlderThan(place) => {
+            conditions.add_place("(a.status_changed, a.id) < (?, ?)", place);
+            newest
+        }
+        Order::NewerThan(place) => {
+            conditions.add_place("(a.status_changed, a.id) > (?, ?)", place);
+            oldest
+        }
         Order::RecordedAfter(id) => {
             conditions.add("a.id > ?", Some(id.into()));
             "a.id"
@@ -97,6 +128,13 @@ pub(super) fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Val
     (sql, values)
 }
 
+/// A query for rows of history with `more` columns.
+pub(super) fn alerts_where(more: &'static str, clause: &'static str, order: &'static str) -> String {
+    format!(
+        "SELECT {COLUMNS}, {more} FROM alerts AS a LEFT JOIN deliveries AS d ON d.id = a.delivery_id WHERE {clause} ORDER BY {order}"
+    )
+}
+
 #[derive(Default)]
 struct Conditions {
     clauses: Vec<String>,
@@ -109,6 +147,11 @@ impl Conditions {
             self.clauses.push(clause.to_owned());
             self.values.push(value);
         }
+    }
+
+    fn add_place(&mut self, clause: &'static str, place: Place) {
+        self.clauses.push(clause.to_owned());
+        self.values.extend([place.status_changed.as_millis().into(), place.id.into()]);
     }
 
     /// Any of `values` may match a clause in which each stands twice.
@@ -131,7 +174,7 @@ impl Conditions {
     }
 }
 
-fn alert_record(row: &Row<'_>) -> rusqlite::Result<AlertRecord> {
+pub(super) fn alert_record(row: &Row<'_>) -> rusqlite::Result<AlertRecord> {
     Ok(AlertRecord {
         id: row.get("id")?,
         rule: row.get("rule")?,

@@ -109,7 +109,7 @@ impl Store {
 pub(super) fn dead_letters() -> String {
     let kept = format!("SELECT id FROM deliveries WHERE {OPEN} AND kept_at IS NOT NULL");
     format!(
-        "SELECT {COLUMNS} FROM alerts AS a WHERE a.state = 'dead' AND a.dropped_at IS NULL
+        "SELECT {COLUMNS} FROM alerts AS a INDEXED BY alerts_dead WHERE a.state = 'dead' AND a.dropped_at IS NULL
          UNION ALL SELECT {COLUMNS} FROM alerts AS a WHERE a.delivery_id IN ({kept}) AND a.state = 'unknown' ORDER BY 1"
     )
 }
@@ -183,10 +183,11 @@ fn detail(connection: &Connection, alert: i64, delivery: i64) -> rusqlite::Resul
     })
 }
 
+pub(super) const ATTEMPTS_OF: &str = "SELECT attempts.* FROM tellings
+    JOIN attempts ON attempts.delivery_id = tellings.delivery_id WHERE tellings.alert_id = ?1 ORDER BY attempts.id";
+
 fn attempts_of(connection: &Connection, alert: i64) -> rusqlite::Result<Vec<AttemptRecord>> {
-    let sql = "SELECT attempts.* FROM tellings JOIN attempts ON attempts.delivery_id = tellings.delivery_id
-               WHERE tellings.alert_id = ?1 ORDER BY attempts.id";
-    connection.prepare_cached(sql)?.query_map([alert], attempt)?.collect()
+    connection.prepare_cached(ATTEMPTS_OF)?.query_map([alert], attempt)?.collect()
 }
 
 fn dead_letter(row: &Row<'_>) -> rusqlite::Result<DeadLetter> {

@@ -4,10 +4,13 @@
 mod attempts;
 mod backup;
 mod channels;
+#[cfg(test)]
+mod costs;
 mod dead;
 mod deep;
 mod deliveries;
 mod error;
+mod explain;
 mod file;
 mod history;
 mod letters;
@@ -20,6 +23,7 @@ mod queue;
 mod retarget;
 mod rows;
 mod schema;
+mod sight;
 mod site;
 
 use std::fmt;
@@ -36,13 +40,17 @@ pub use channels::{ChannelRecord, Pause};
 pub use dead::{Retried, Which};
 pub use deliveries::{Delivery, DeliveryKind, Method, NewDelivery};
 pub use error::StoreError;
-pub use history::{HistoryFilter, Order};
+pub use explain::{
+    AttemptRecord as MessageAttempt, MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord,
+};
+pub use history::{HistoryFilter, Order, Place};
 pub use letters::{AttemptRecord, DeadLetter, DeadLetterDetail};
 pub use lock::InstanceLock;
 pub use monitor::MonitorRecord;
 pub use open::Access;
 pub use pages::{PageToRecord, Recorded, RecordedAlert, Watching};
 pub use queue::QueueCounts;
+pub use sight::{HourCount, ParkedChannel, ToldAlert};
 pub use site::Limits;
 
 use error::Stop;

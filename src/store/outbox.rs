@@ -129,11 +129,9 @@ impl Store {
 
 /// From one channel to the next by the two indices of what waits: costs as many steps as there are channels.
 pub(super) fn channels_with_work() -> String {
-    let next =
-        |table: &str, waits: &str, after: &str| format!("SELECT min(channel) FROM {table} WHERE {waits} {after}");
-    let walk = |name: &str, table: &str, waits: &str| {
-        let first = next(table, waits, "");
-        let following = next(table, waits, &format!("AND channel > {name}.channel"));
+    let walk = |name: &str, table: &str, index: &str, waits: &str| {
+        let next = |after: &str| format!("SELECT min(channel) FROM {table} INDEXED BY {index} WHERE {waits} {after}");
+        let (first, following) = (next(""), next(&format!("AND channel > {name}.channel")));
         format!(
             "{name}(channel) AS ({first} UNION ALL SELECT ({following}) FROM {name} WHERE {name}.channel IS NOT NULL)"
         )
@@ -141,8 +139,8 @@ pub(super) fn channels_with_work() -> String {
     format!(
         "WITH RECURSIVE {}, {} SELECT channel FROM composing WHERE channel IS NOT NULL
          UNION SELECT channel FROM outgoing WHERE channel IS NOT NULL",
-        walk("composing", "alerts", TO_COMPOSE),
-        walk("outgoing", "deliveries", OPEN),
+        walk("composing", "alerts", "alerts_to_compose", TO_COMPOSE),
+        walk("outgoing", "deliveries", "deliveries_open", OPEN),
     )
 }
 
@@ -208,12 +206,14 @@ fn insert(tx: &Transaction<'_>, new: &NewDelivery, now: Stamp) -> Result<i64, St
     Ok(id)
 }
 
+pub(super) fn tie_one() -> String {
+    format!("UPDATE alerts SET delivery_id = ?2, digest = ?3 WHERE id = ?1 AND channel = ?4 AND {TO_COMPOSE}")
+}
+
 /// Ties an alert to the message that is to tell it; one that is told already would be shown twice.
 fn tie(tx: &Transaction<'_>, alert: i64, delivery: i64, new: &NewDelivery) -> Result<(), Stop> {
     let digest = new.kind == DeliveryKind::Digest;
-    let sql =
-        format!("UPDATE alerts SET delivery_id = ?2, digest = ?3 WHERE id = ?1 AND channel = ?4 AND {TO_COMPOSE}");
-    let tied = tx.prepare_cached(&sql)?.execute(params![alert, delivery, digest, new.channel])?;
+    let tied = tx.prepare_cached(&tie_one())?.execute(params![alert, delivery, digest, new.channel])?;
     if tied == 0 {
         return Err(StoreError::OutOfStep { what: format!("alert {alert}, to be told in {},", new.channel) }.into());
     }
@@ -237,6 +237,8 @@ pub(super) fn resting(
     Ok((state, reason.map(str::to_owned)))
 }
 
+pub(super) const SET_ALERTS: &str = "UPDATE alerts SET state = ?2, reason = ?3 WHERE delivery_id = ?1";
+
 /// The alerts of a delivery stand where it stands.
 pub(super) fn set_alerts(
     tx: &Transaction<'_>,
@@ -244,8 +246,7 @@ pub(super) fn set_alerts(
     state: DeliveryState,
     reason: Option<&str>,
 ) -> rusqlite::Result<usize> {
-    let sql = "UPDATE alerts SET state = ?2, reason = ?3 WHERE delivery_id = ?1";
-    tx.prepare_cached(sql)?.execute(params![delivery, state.as_str(), reason])
+    tx.prepare_cached(SET_ALERTS)?.execute(params![delivery, state.as_str(), reason])
 }
 
 /// Frees the alerts of a delivery that is given up unseen: they are composed anew.

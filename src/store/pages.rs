@@ -102,12 +102,12 @@ fn record_page(tx: &Transaction<'_>, page: &PageToRecord) -> rusqlite::Result<Re
     Ok(recorded)
 }
 
+pub(super) const KNOWN_TASK: &str = "SELECT run, status, status_changed, run_outcomes, ended_outcome, ended_changed,
+    ended_started, ended_active FROM tasks WHERE task_id = ?1";
+
 /// What is remembered of a task.
 pub(super) fn known_task(connection: &Connection, task_id: &str) -> rusqlite::Result<Option<KnownTask>> {
-    let sql =
-        "SELECT run, status, status_changed, run_outcomes, ended_outcome, ended_changed, ended_started, ended_active
-               FROM tasks WHERE task_id = ?1";
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = connection.prepare_cached(KNOWN_TASK)?;
     statement
         .query_row([task_id], |row| {
             let ended = match row.get::<_, Option<String>>("ended_outcome")? {

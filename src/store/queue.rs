@@ -41,8 +41,8 @@ pub(super) fn counts_by_state() -> String {
     let of = |states: &str| format!("(SELECT count(*) FROM alerts WHERE state IN ({states}))");
     format!(
         "SELECT {} AS pending, {} AS unknown, {} AS held,
-             (SELECT count(*) FROM alerts WHERE state = 'dead' AND dropped_at IS NULL) AS dead,
-             (SELECT min(created_at) FROM alerts WHERE {OPEN}) AS oldest",
+             (SELECT count(*) FROM alerts INDEXED BY alerts_dead WHERE state = 'dead' AND dropped_at IS NULL) AS dead,
+             (SELECT min(created_at) FROM alerts INDEXED BY alerts_open WHERE {OPEN}) AS oldest",
         of("'pending', 'sending'"),
         of("'unknown'"),
         of("'held'"),

@@ -155,3 +155,7 @@ pub(super) fn dangling_reference(connection: &Connection) -> rusqlite::Result<Op
     let number = number.map_or_else(String::new, |number| format!(" {number}"));
     Ok(Some(format!("row{number} of {table} refers to a missing row of {parent}")))
 }
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;

@@ -11,4 +11,5 @@
 )]
 
 mod everyday;
+mod explain;
 mod world;

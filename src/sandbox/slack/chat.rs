@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use super::call::{Call, Outcome, Refusal, body};
 use super::conversations::message_document;
 use super::methods::{need, workspace_url};
-use super::mrkdwn;
 use super::state::{Channel, Mention, Message, Token, Workspace};
 use super::validate::{self, Problem};
+use crate::domain::mrkdwn;
 use crate::sandbox::http::{Answer, Incoming};
 
 /// Slack cuts the text of a message here.

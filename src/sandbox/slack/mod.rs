@@ -10,7 +10,6 @@ mod control;
 mod conversations;
 mod limits;
 mod methods;
-pub(crate) mod mrkdwn;
 mod remote;
 mod state;
 mod validate;

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::mrkdwn;
+use crate::domain::mrkdwn;
 
 /// Blocks with more text than this are refused (the smallest refusal that was seen).
 const REFUSED_TEXT: usize = 11_341;

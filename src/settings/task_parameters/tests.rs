@@ -30,6 +30,11 @@ fn every_setting_of_run_is_a_parameter() {
         "upload_binary",
         "store_token",
         "no_clearml_task",
+        // Of the machine that it runs on, and partly secret: the agent's environment tells them.
+        "listen",
+        "listen_token",
+        "listen_unprotected",
+        "heartbeat_url",
     ];
     for argument in run.get_arguments() {
         let Some(long) = argument.get_long() else { continue };

@@ -3,23 +3,35 @@
 
 /// A piece of mrkdwn.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Piece<'t> {
+pub enum Piece<'t> {
     /// Text, with entities still escaped.
     Text(&'t str),
     /// `<url>` or `<url|label>`.
-    Link { url: &'t str, label: Option<&'t str> },
+    Link {
+        /// Where it leads, escaped.
+        url: &'t str,
+        /// What it shows, escaped; the address where there is none.
+        label: Option<&'t str>,
+    },
     /// Something that notifies people.
     Mention(&'t str),
     /// `<#C…>`.
     Channel(&'t str),
     /// `<!date^…|fallback>`.
-    Date { unix: i64, format: &'t str, fallback: &'t str },
+    Date {
+        /// Seconds since 1970.
+        unix: i64,
+        /// How Slack is to write it.
+        format: &'t str,
+        /// What is shown where it cannot.
+        fallback: &'t str,
+    },
     /// Angle brackets that mean nothing to Slack.
     Malformed(&'t str),
 }
 
 /// Takes mrkdwn apart.
-pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
+pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(open) = rest.find('<') {
@@ -80,7 +92,7 @@ fn has_bare_bracket(text: &str) -> bool {
 }
 
 /// What a careful client would not have sent: stray brackets, malformed entities, `&` that is not an entity.
-pub(crate) fn problems(text: &str) -> Vec<String> {
+pub fn problems(text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     for piece in pieces(text) {
         match piece {
@@ -109,7 +121,7 @@ fn short(text: &str) -> String {
 }
 
 /// The entities that notify people.
-pub(crate) fn mentions(text: &str) -> Vec<&str> {
+pub fn mentions(text: &str) -> Vec<&str> {
     let found = pieces(text).into_iter().filter_map(|piece| match piece {
         Piece::Mention(entity) => Some(entity),
         _ => None,
@@ -118,7 +130,7 @@ pub(crate) fn mentions(text: &str) -> Vec<&str> {
 }
 
 /// Escapes undone.
-pub(crate) fn unescaped(text: &str) -> String {
+pub fn unescaped(text: &str) -> String {
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 

@@ -1,0 +1,117 @@
+//! What a poll would make of the task now, in words.
+
+use serde::Serialize;
+
+use crate::domain::message::words;
+use crate::domain::{Change, Decision, Outcome, Rule, Stamp, Task, Verdict};
+use crate::monitor::{Prospect, WhyUnseen};
+use crate::store::{MonitorRecord, TaskStory};
+
+/// What a poll would make of the task now.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Foresight {
+    /// `unseen`, `nothing`, `restamp`, `moved` or `ended`.
+    pub what: &'static str,
+    /// The same for a person, and why.
+    pub because: Vec<String>,
+}
+
+pub(super) fn tell(
+    prospect: &Prospect,
+    task: &Task,
+    recorded: Option<&TaskStory>,
+    record: &MonitorRecord,
+    rule: &Rule,
+) -> Foresight {
+    match prospect {
+        Prospect::Unseen(why) => {
+            let mut because = vec![unseen(*why, task.status_changed)];
+            if recorded.is_none() && matches!(why, WhyUnseen::BeforeSweep { .. }) {
+                because.extend(OVERLOOKED.map(str::to_owned));
+            }
+            Foresight { what: "unseen", because }
+        }
+        Prospect::Decided(decision) => decided(decision, task, recorded, record, rule),
+    }
+}
+
+/// How a change within the watch can have stayed unrecorded.
+const OVERLOOKED: [&str; 3] = [
+    "it changed within the watch and was not recorded: it was hidden, or not visible to the monitor's credentials then,",
+    "or its row could not be read (the monitor's log says so: `a task could not be read`),",
+    "or the database was put back from a backup that is older than the change",
+];
+
+fn unseen(why: WhyUnseen, changed: Stamp) -> String {
+    match why {
+        WhyUnseen::NotWatching => {
+            "this database has not begun to watch: the first `once` or `run` remembers what is there and alerts \
+             nothing of it (unless --since asks for it)"
+                .to_owned()
+        }
+        WhyUnseen::NeverChanged => "it never changed its status, so there is nothing to alert".to_owned(),
+        WhyUnseen::Hidden => {
+            "ClearML leaves tasks with the system tag `hidden` out of its lists: no poll sees it".to_owned()
+        }
+        WhyUnseen::BeforeWatch { watch_from } => format!(
+            "its last change ({changed}) is older than the watch, which asks for nothing stamped before {watch_from}; \
+             only a fresh database with --since looks further back"
+        ),
+        WhyUnseen::BeforeSweep { reads_from } => {
+            format!("its last change ({changed}) is older than everything polls read again (from {reads_from} on)")
+        }
+    }
+}
+
+fn decided(
+    decision: &Decision,
+    task: &Task,
+    recorded: Option<&TaskStory>,
+    record: &MonitorRecord,
+    rule: &Rule,
+) -> Foresight {
+    let (what, mut because) = match decision.observation.change {
+        Change::Nothing => ("nothing", vec!["nothing: this status with this stamp is recorded already".to_owned()]),
+        Change::Restamp => {
+            let told = format!(
+                "it would be recorded as a new stamp of the same end ({}), and not alerted again",
+                task.status_changed
+            );
+            ("restamp", vec![told])
+        }
+        Change::Moved => {
+            ("moved", vec![format!("`{}` would be recorded; it is no end, so no rule is asked", task.status)])
+        }
+        Change::Ended(outcome) => ("ended", verdicts(decision, outcome, recorded, rule)),
+    };
+    if recorded.is_none() && what != "nothing" {
+        because.push(not_yet_polled(record));
+    }
+    Foresight { what, because }
+}
+
+fn verdicts(decision: &Decision, outcome: Outcome, recorded: Option<&TaskStory>, rule: &Rule) -> Vec<String> {
+    let run = decision.observation.known.run;
+    let was_told = recorded.is_some_and(|story| {
+        let same = |verdict: &&crate::store::VerdictRecord| {
+            verdict.run == run && verdict.alert.status == outcome && verdict.alert.rule == rule.name
+        };
+        story.verdicts.iter().any(|verdict| same(&verdict))
+    });
+    let outcome = words::outcome(outcome);
+    let of = |verdict: &Verdict| match verdict {
+        _ if was_told => format!("rule {}: it has spoken on run {run} {outcome} already, so nothing more", rule.name),
+        Verdict::Alert => format!("rule {}: run {run} {outcome} would be alerted to {}", rule.name, rule.channel),
+        Verdict::Suppressed(why) => {
+            format!("rule {}: run {run} {outcome} would not be alerted, because of {why}", rule.name)
+        }
+    };
+    decision.verdicts.iter().map(|verdict| of(&verdict.verdict)).collect()
+}
+
+fn not_yet_polled(record: &MonitorRecord) -> String {
+    match record.last_poll_at {
+        Some(at) => format!("it is not recorded yet: the last good poll was noted at {at}; the next one sees it"),
+        None => "it is not recorded yet: no poll has gone through".to_owned(),
+    }
+}

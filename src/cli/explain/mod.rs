@@ -1,0 +1,193 @@
+//! `explain`: everything known of one task, and what a poll would make of it now. Posts nothing, changes nothing.
+
+mod foresight;
+mod render;
+#[cfg(test)]
+mod tests;
+
+use serde::Serialize;
+
+use super::arguments::{ExplainArguments, ReportFormat};
+use super::exit::{self, Exit};
+use super::start::Context;
+use super::{UsageError, assemble, output};
+use crate::clearml;
+use crate::domain::link::task_id_in;
+use crate::domain::{Rule, Stamp, Task};
+use crate::monitor::prospect;
+use crate::settings;
+use crate::store::{MonitorRecord, Store, TaskStory};
+use foresight::Foresight;
+
+/// So many tasks are named where the beginning of an ID means several.
+const NAMED_AT_MOST: usize = 10;
+/// The channel of the rule where none was given: nothing is posted.
+const NO_CHANNEL: &str = "(no channel)";
+
+/// Everything that can be told.
+#[derive(Debug, Serialize)]
+struct Explanation {
+    /// ClearML's ID.
+    task_id: String,
+    /// What the database knows.
+    recorded: Option<TaskStory>,
+    /// What ClearML says now.
+    clearml: OnServer,
+    /// What a poll would make of it now.
+    if_polled_now: Option<Foresight>,
+    /// How far the watch has come.
+    watch: Watch,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum OnServer {
+    /// As it is now.
+    Task(Box<Task>),
+    /// The server knows no such task; its words.
+    Gone(String),
+    /// It could not be asked, and why.
+    NotAsked(String),
+}
+
+#[derive(Debug, Serialize)]
+struct Watch {
+    server: Option<String>,
+    watch_from: Option<Stamp>,
+    watermark: Option<Stamp>,
+    last_poll_at: Option<Stamp>,
+    /// The rule that was asked, in words.
+    rule: Option<String>,
+}
+
+/// Runs the command.
+pub(super) async fn run(arguments: ExplainArguments, context: &Context) -> anyhow::Result<Exit> {
+    let path = settings::resolve_database(&arguments.flags.database, context.environment())?.path;
+    let store = assemble::read_database(&path)?;
+    let task_id = find(&store, task_id_in(&arguments.task)).await?;
+    let mut recorded = store.task_story(&task_id).await?;
+    let record = store.monitor().await?;
+    let asked = ask_clearml(&arguments, context, &record, &task_id).await;
+    let (clearml, rule, exit) = match asked {
+        Ok((Some(task), rule)) => (OnServer::Task(Box::new(task)), Some(rule), Exit::Done),
+        Ok((None, _)) | Err(_) if recorded.is_none() => return Err(unknown(asked, &arguments.task)),
+        Ok((None, _)) => (OnServer::Gone("it knows no such task (any more)".to_owned()), None, Exit::Done),
+        Err(error) => match server_words(&error) {
+            Some(words) => (OnServer::Gone(words), None, Exit::Done),
+            None => (OnServer::NotAsked(format!("{error:#}")), None, exit::of(&error)),
+        },
+    };
+    if let Some(story) = &mut recorded {
+        add_permalinks(story, &arguments, context).await;
+    }
+    let if_polled_now = match (&clearml, &rule) {
+        (OnServer::Task(task), Some(rule)) => {
+            let known = store.known_task(&task_id).await?;
+            let prospect = prospect(&record, known.as_ref(), task, std::slice::from_ref(rule));
+            Some(foresight::tell(&prospect, task, recorded.as_ref(), &record, rule))
+        }
+        _ => None,
+    };
+    let watch = watch(record, rule.as_ref());
+    print(&Explanation { task_id, recorded, clearml, if_polled_now, watch }, arguments.format)?;
+    Ok(exit)
+}
+
+/// The ID that is meant: of a recorded task, or as it stands.
+async fn find(store: &Store, given: &str) -> anyhow::Result<String> {
+    if given.is_empty() {
+        return Err(UsageError("name a task: its ID, or the address of its page".to_owned()).into());
+    }
+    let found = store.tasks_beginning_with(given, NAMED_AT_MOST + 1).await?;
+    match found.as_slice() {
+        [] => Ok(given.to_owned()),
+        [(id, _)] => Ok(id.clone()),
+        [(id, _), ..] if id == given => Ok(id.clone()),
+        several => {
+            let more = if several.len() > NAMED_AT_MOST { "\n  …" } else { "" };
+            let named: String = several
+                .iter()
+                .take(NAMED_AT_MOST)
+                .map(|(id, name)| format!("\n  {id}  {}", crate::domain::text::single_line(name)))
+                .collect();
+            let told =
+                format!("`{given}` is the beginning of several recorded tasks, give more of the ID:{named}{more}");
+            Err(UsageError(told).into())
+        }
+    }
+}
+
+/// What ClearML says of the task now, and the rule as a poll would ask it.
+async fn ask_clearml(
+    arguments: &ExplainArguments,
+    context: &Context,
+    record: &MonitorRecord,
+    task_id: &str,
+) -> anyhow::Result<(Option<Task>, Rule)> {
+    let flags = &arguments.flags;
+    let rule = settings::resolve_rule(&flags.rule)?;
+    let clearml_settings = settings::resolve_clearml(context.environment())?;
+    let server = assemble::server_name(&clearml_settings);
+    if let Some(recorded) = record.server.as_ref().filter(|recorded| **recorded != server) {
+        let told = format!("the database belongs to {recorded}, and this environment names {server}");
+        return Err(UsageError(told).into());
+    }
+    let client = assemble::clearml_client(&clearml_settings, context)?;
+    let task = client.task(task_id).await?;
+    if task.is_none() {
+        client.require_task(task_id).await?;
+    }
+    let channel = flags.slack.channel.as_deref().unwrap_or(NO_CHANNEL);
+    Ok((task, assemble::resolved_rule(&rule, channel, &client).await?))
+}
+
+/// What the server said, where it said that there is no such task.
+fn server_words(error: &anyhow::Error) -> Option<String> {
+    match error.downcast_ref()? {
+        clearml::ClearmlError::Refused { status: 400, message, .. } => Some(message.clone()),
+        _ => None,
+    }
+}
+
+/// Neither the database nor the server knows the task, or the server could not be asked.
+fn unknown(asked: anyhow::Result<(Option<Task>, Rule)>, given: &str) -> anyhow::Error {
+    match asked {
+        Err(error) if server_words(&error).is_none() => {
+            error.context("nothing is recorded of this task, and ClearML could not be asked")
+        }
+        Err(error) => error.context(format!(
+            "nothing is recorded of `{given}` (the beginning of an ID is enough only for recorded tasks), and the server says"
+        )),
+        Ok(_) => UsageError(format!("neither this database nor ClearML knows a task `{given}`")).into(),
+    }
+}
+
+/// Asks Slack where the messages are. Without a token, or where Slack does not say, they stay without an address.
+async fn add_permalinks(story: &mut TaskStory, arguments: &ExplainArguments, context: &Context) {
+    let Ok(access) = settings::resolve_slack_access(&arguments.flags.slack, context.environment()) else { return };
+    let Ok(slack) = assemble::slack_client_of(access) else { return };
+    for message in story.verdicts.iter_mut().filter_map(|verdict| verdict.message.as_mut()) {
+        let Some(ts) = &message.message_ts else { continue };
+        match slack.permalink(&message.channel_id, ts).await {
+            Ok(permalink) => message.permalink = Some(permalink),
+            Err(error) => {
+                tracing::debug!(%error, "Slack does not say where the message is");
+                return;
+            }
+        }
+    }
+}
+
+fn watch(record: MonitorRecord, rule: Option<&Rule>) -> Watch {
+    let MonitorRecord { server, watch_from, watermark, last_poll_at, .. } = record;
+    Watch { server, watch_from, watermark, last_poll_at, rule: rule.map(assemble::in_words) }
+}
+
+fn print(explanation: &Explanation, format: ReportFormat) -> anyhow::Result<()> {
+    let text = match format {
+        ReportFormat::Text => render::text(explanation),
+        ReportFormat::Json => serde_json::to_string_pretty(explanation)? + "\n",
+    };
+    output::text(&text)?;
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! How a running service is watched: its pages and its heartbeat, beside it and never in its way.
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+
+use super::start::{Context, Monitor};
+use crate::monitor::{Heartbeat, Status};
+use crate::settings::{Listen, Readers, Settings, WebSettings};
+use crate::store::Access;
+use crate::store::Store;
+use crate::web::{self, Facts, Opened, Site};
+
+/// What watches a service that is starting.
+pub(super) struct Watched {
+    /// The service's notes.
+    pub(super) status: Status,
+    settings: WebSettings,
+    site: Option<Site>,
+    stop: CancellationToken,
+}
+
+impl Watched {
+    /// Listens, if asked to: an address that cannot be had is an error before anything else happens.
+    pub(super) async fn begin(
+        web_settings: WebSettings,
+        settings: &Settings,
+        context: &Context,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let status = Status::new(context.clock.now(), settings.service.refresh);
+        let site = match &web_settings.listen {
+            None => None,
+            Some(listen) => {
+                let site = Site::new(&listen.readers, status.clone(), context.clock.clone());
+                serve(listen, site.clone(), stop.clone()).await?;
+                Some(site)
+            }
+        };
+        Ok(Self { status, settings: web_settings, site, stop: stop.clone() })
+    }
+
+    /// The service has started: there is something to show, and something to tell.
+    pub(super) fn started(self, monitor: &Monitor, context: &Context) -> anyhow::Result<()> {
+        if let Some(site) = &self.site {
+            let facts = Facts {
+                server: monitor.server.clone(),
+                watches: super::assemble::in_words(&monitor.rule),
+                channel: monitor.rule.channel.clone(),
+            };
+            let reader = Store::open(monitor.store.path(), Access::Read, "")?;
+            site.open(Opened { own: monitor.store.clone(), reader, facts });
+        }
+        if let Some(url) = self.settings.heartbeat {
+            let heartbeat = Heartbeat::new(url, self.status, monitor.store.clone(), context.clock.clone());
+            tokio::spawn(heartbeat.run(self.stop));
+        }
+        Ok(())
+    }
+}
+
+async fn serve(listen: &Listen, site: Site, stop: CancellationToken) -> anyhow::Result<()> {
+    let listener = web::listen(listen.address).await;
+    let listener = listener.with_context(|| format!("--listen {}: cannot listen there", listen.address))?;
+    let address = listener.local_addr().unwrap_or(listen.address);
+    let readers = match &listen.readers {
+        Readers::ThisMachine => "this machine",
+        Readers::Token(_) => "whoever has the token",
+        Readers::Everyone => "everyone who can reach it",
+    };
+    tracing::info!(url = format!("http://{address}/"), readers, "status page");
+    if matches!(listen.readers, Readers::Everyone) && !address.ip().is_loopback() {
+        tracing::warn!("the status page is unprotected: everyone who can reach it reads task names, users and errors");
+    }
+    tokio::spawn(web::serve(listener, site, stop));
+    Ok(())
+}

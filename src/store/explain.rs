@@ -1,0 +1,250 @@
+//! Everything recorded of one task, in order: what `explain` and a task's page tell.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+
+use super::history::{alert_record, alerts_where};
+use super::rows::{count, stamp};
+use super::{Store, StoreError, pages};
+use crate::domain::{AlertRecord, KnownTask, Stamp, Status};
+
+/// Everything recorded of one task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TaskStory {
+    /// The task as it was last seen.
+    pub task: TaskRecord,
+    /// Every status change seen, in the order of seeing.
+    pub transitions: Vec<TransitionRecord>,
+    /// What every rule said to every outcome, in the order of deciding.
+    pub verdicts: Vec<VerdictRecord>,
+}
+
+/// A task's row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TaskRecord {
+    /// ClearML's ID.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// ClearML's task type.
+    pub kind: Option<String>,
+    /// The project's full name.
+    pub project: Option<String>,
+    /// The user's name.
+    pub user: Option<String>,
+    /// ClearML's word.
+    pub status: Status,
+    /// When the server stamped it.
+    pub status_changed: Stamp,
+    /// Which run that status belongs to, from 1.
+    pub run: u32,
+    /// When a poll first brought it.
+    pub first_seen_at: Stamp,
+}
+
+/// A status change as a poll saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TransitionRecord {
+    /// Which run of the task, from 1.
+    pub run: u32,
+    /// `baseline` (there before the watch began), `moved`, `ended` or `restamp`.
+    pub change: String,
+    /// ClearML's word.
+    pub status: Status,
+    /// When the server stamped it.
+    pub status_changed: Stamp,
+    /// `status_reason` as it came with this stamp.
+    pub reason: Option<String>,
+    /// `status_message` likewise.
+    pub message: Option<String>,
+    /// When a poll brought it.
+    pub seen_at: Stamp,
+}
+
+/// What a rule said to an outcome, and what became of the alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VerdictRecord {
+    /// The row of history.
+    #[serde(flatten)]
+    pub alert: AlertRecord,
+    /// Which run of the task, from 1.
+    pub run: u32,
+    /// For a suppressed one: the filter that spoke.
+    pub filter: Option<String>,
+    /// The message that tells it, once composed.
+    pub message: Option<MessageRecord>,
+}
+
+/// A message to Slack, and every attempt to send it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MessageRecord {
+    /// Its number in the outbox.
+    pub id: i64,
+    /// `alert`, or `digest` where it tells many alerts.
+    pub kind: String,
+    /// How much of it was sent: `full`, `without_metadata` or `text_only`.
+    pub form: String,
+    /// Where it stands.
+    pub state: String,
+    /// Slack's ID of the channel.
+    pub channel_id: String,
+    /// Slack's ID of the message.
+    pub message_ts: Option<String>,
+    /// It was sent again without knowing whether the first had arrived.
+    pub possible_duplicate: bool,
+    /// The request's body.
+    #[serde(skip)]
+    pub payload: String,
+    /// Its address on the web, where somebody has asked Slack for it; never stored.
+    pub permalink: Option<String>,
+    /// Every attempt, oldest first.
+    pub attempts: Vec<AttemptRecord>,
+}
+
+/// One try to send a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AttemptRecord {
+    /// When it began.
+    pub started_at: Stamp,
+    /// What the answer meant; `None` while it is not known, also after a kill.
+    pub class: Option<String>,
+    /// The HTTP status.
+    pub http_status: Option<u16>,
+    /// Slack's error, or what happened to the connection.
+    pub error: Option<String>,
+    /// What else Slack said.
+    pub detail: Option<String>,
+    /// How long it took, in milliseconds.
+    pub took_ms: Option<i64>,
+    /// SHA-256 of what was sent.
+    pub payload_sha256: String,
+    /// Its size in bytes.
+    pub payload_bytes: i64,
+}
+
+impl Store {
+    /// IDs and names of recorded tasks whose ID begins with `prefix`, at most `limit`.
+    pub async fn tasks_beginning_with(&self, prefix: &str, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        let prefix = prefix.to_owned();
+        self.read(move |connection| {
+            // A range on the key, not LIKE: this costs the same however many tasks there are.
+            let sql = "SELECT task_id, name FROM tasks WHERE task_id >= ?1 AND task_id < ?2 ORDER BY task_id LIMIT ?3";
+            let end = format!("{prefix}\u{10FFFF}");
+            let rows = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            connection.prepare_cached(sql)?.query_map(params![prefix, end, count(limit)], rows)?.collect()
+        })
+        .await
+    }
+
+    /// Everything recorded of a task; `None` where nothing is.
+    pub async fn task_story(&self, task_id: &str) -> Result<Option<TaskStory>, StoreError> {
+        let task_id = task_id.to_owned();
+        self.read(move |connection| task_story(connection, &task_id)).await
+    }
+
+    /// What polls remember of a task.
+    pub async fn known_task(&self, task_id: &str) -> Result<Option<KnownTask>, StoreError> {
+        let task_id = task_id.to_owned();
+        self.read(move |connection| pages::known_task(connection, &task_id)).await
+    }
+
+    /// One alert with its message and every attempt; `None` where there is no such number.
+    pub async fn verdict(&self, alert: i64) -> Result<Option<VerdictRecord>, StoreError> {
+        self.read(move |connection| Ok(verdicts(connection, "a.id = ?1", alert)?.pop())).await
+    }
+}
+
+fn task_story(connection: &Connection, task_id: &str) -> rusqlite::Result<Option<TaskStory>> {
+    let sql = "SELECT task_id, name, kind, project, user, status, status_changed, run, first_seen_at
+               FROM tasks WHERE task_id = ?1";
+    let Some(task) = connection.prepare_cached(sql)?.query_row([task_id], task_record).optional()? else {
+        return Ok(None);
+    };
+    let sql = "SELECT run, change, status, status_changed, reason, message, seen_at
+               FROM transitions WHERE task_id = ?1 ORDER BY id";
+    let transitions = connection.prepare_cached(sql)?.query_map([task_id], transition)?.collect::<Result<_, _>>()?;
+    let verdicts = verdicts(connection, "a.task_id = ?1", task_id)?;
+    Ok(Some(TaskStory { task, transitions, verdicts }))
+}
+
+fn verdicts(
+    connection: &Connection,
+    which: &'static str,
+    key: impl rusqlite::ToSql,
+) -> rusqlite::Result<Vec<VerdictRecord>> {
+    let sql = alerts_where("a.run, a.filter, a.delivery_id", which, "a.id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([key], |row| {
+        let delivery: Option<i64> = row.get("delivery_id")?;
+        let (run, filter) = (row.get("run")?, row.get("filter")?);
+        Ok((VerdictRecord { alert: alert_record(row)?, run, filter, message: None }, delivery))
+    })?;
+    let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    rows.into_iter()
+        .map(|(verdict, delivery)| {
+            let message = delivery.map(|delivery| message(connection, delivery)).transpose()?;
+            Ok(VerdictRecord { message, ..verdict })
+        })
+        .collect()
+}
+
+fn message(connection: &Connection, delivery: i64) -> rusqlite::Result<MessageRecord> {
+    let sql = "SELECT started_at, class, http_status, error, detail, took_ms, payload_sha256, payload_bytes
+               FROM attempts WHERE delivery_id = ?1 ORDER BY id";
+    let attempts = connection.prepare_cached(sql)?.query_map([delivery], attempt)?.collect::<Result<_, _>>()?;
+    let sql = "SELECT id, kind, form, state, channel_id, message_ts, possible_duplicate, payload
+               FROM deliveries WHERE id = ?1";
+    connection.prepare_cached(sql)?.query_row([delivery], |row| {
+        Ok(MessageRecord {
+            id: row.get("id")?,
+            kind: row.get("kind")?,
+            form: row.get("form")?,
+            state: row.get("state")?,
+            channel_id: row.get("channel_id")?,
+            message_ts: row.get("message_ts")?,
+            possible_duplicate: row.get("possible_duplicate")?,
+            payload: row.get("payload")?,
+            permalink: None,
+            attempts,
+        })
+    })
+}
+
+fn task_record(row: &Row<'_>) -> rusqlite::Result<TaskRecord> {
+    Ok(TaskRecord {
+        id: row.get("task_id")?,
+        name: row.get("name")?,
+        kind: row.get("kind")?,
+        project: row.get("project")?,
+        user: row.get("user")?,
+        status: Status::parse(&row.get::<_, String>("status")?),
+        status_changed: stamp(row, "status_changed")?,
+        run: row.get("run")?,
+        first_seen_at: stamp(row, "first_seen_at")?,
+    })
+}
+
+fn transition(row: &Row<'_>) -> rusqlite::Result<TransitionRecord> {
+    Ok(TransitionRecord {
+        run: row.get("run")?,
+        change: row.get("change")?,
+        status: Status::parse(&row.get::<_, String>("status")?),
+        status_changed: stamp(row, "status_changed")?,
+        reason: row.get("reason")?,
+        message: row.get("message")?,
+        seen_at: stamp(row, "seen_at")?,
+    })
+}
+
+fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRecord> {
+    Ok(AttemptRecord {
+        started_at: stamp(row, "started_at")?,
+        class: row.get("class")?,
+        http_status: row.get("http_status")?,
+        error: row.get("error")?,
+        detail: row.get("detail")?,
+        took_ms: row.get("took_ms")?,
+        payload_sha256: row.get("payload_sha256")?,
+        payload_bytes: row.get("payload_bytes")?,
+    })
+}
