@@ -68,15 +68,12 @@ pub(super) fn arguments(flags: &AllFlags, with_token: bool) -> Vec<Argument> {
 
 /// Shows a monitor that runs here as a task in ClearML. `None` where ClearML refuses: the monitor works on without.
 pub(super) async fn show(
-    monitor: &mut Monitor,
+    monitor: &Monitor,
     flags: &AllFlags,
     context: &Context,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Life>> {
     let known = monitor.store.monitor().await?.service_task;
-    if let Some(task) = &known {
-        monitor.poller.ignore_own_task(task);
-    }
     let registration = Registration { task: known, arguments: arguments(flags, false), host: context.host.clone() };
     let shown = async {
         let task = agent::register(&monitor.clearml, registration).await?;

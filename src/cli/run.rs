@@ -33,10 +33,10 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
     let web = settings::resolve_web(&arguments.web, context.environment())?;
     let stop = signals::stop_on_request();
     let watched = Watched::begin(web, &settings, context, &stop).await?;
-    let Some(mut monitor) = ready(&settings, context, &stop).await? else { return Ok(Exit::Done) };
+    let Some(monitor) = ready(&settings, context, &stop).await? else { return Ok(Exit::Done) };
     let is_shown = !arguments.register.no_clearml_task.unwrap_or_default();
     let life = match is_shown {
-        true => own_task::show(&mut monitor, &arguments.flags, context, &stop).await?,
+        true => own_task::show(&monitor, &arguments.flags, context, &stop).await?,
         false => None,
     };
     if life.is_none() {

@@ -104,7 +104,7 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
         Some(store) => store,
         None => own(settings).await?,
     };
-    store.claim(&server).await?;
+    let own_task = store.claim(&server).await?.service_task;
     if has_watched && settings.service.since.is_some() {
         tracing::info!("--since only tells a fresh database where to begin; this one goes on where it was");
     }
@@ -125,6 +125,9 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     let halves =
         assemble::halves(parts, &settings.clearml, &settings.slack, settings.service.since, on_progress).await?;
     let Halves { mut poller, mut deliverer, news } = halves;
+    if let Some(task) = &own_task {
+        poller.ignore_own_task(task);
+    }
     poller.require_projects().await?;
     deliverer.recover().await?;
     Ok(Monitor { poller, deliverer, news, store, clearml, rule, server })

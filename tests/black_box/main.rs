@@ -12,4 +12,5 @@
 
 mod everyday;
 mod explain;
+mod own_task;
 mod world;

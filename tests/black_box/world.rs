@@ -89,7 +89,7 @@ impl World {
         self.run(&[&["once", "--channel", CHANNEL, "--slack-rate", "0"], more].concat())
     }
 
-    /// Starts the service with the usual channel, a short refresh, and no start message.
+    /// Starts the service with the usual channel, a short refresh, no start message, and no task of its own in ClearML.
     pub fn start(&self, more: &[&str]) -> Running {
         let usual = [
             "run",
@@ -102,6 +102,7 @@ impl World {
             "0.1",
             "--announce",
             "none",
+            "--no-clearml-task",
         ];
         Running::start(&mut self.command(&[&usual, more].concat()))
     }
