@@ -49,6 +49,8 @@ pub struct PollReport {
     pub problems: Vec<RowProblem>,
     /// Watching began with this poll.
     pub began: bool,
+    /// Where `--since` made it begin, if it did.
+    pub since: Option<Stamp>,
     /// Everything stamped up to here is recorded.
     pub watermark: Option<Stamp>,
 }
@@ -167,8 +169,9 @@ impl Poller {
             let watermark = self.store.monitor().await?.watermark;
             return Ok(PollReport { began, watermark, ..PollReport::default() });
         }
-        let from = watermark.minus(depth.overlap()).max(watch_from);
-        let mut report = PollReport { began, ..self.read_outcomes(from).await? };
+        let from = self.not_in_the_future(watermark).minus(depth.overlap()).max(watch_from);
+        let since = began.then_some(watch_from);
+        let mut report = PollReport { began, since, ..self.read_outcomes(from).await? };
         report.watermark = self.store.monitor().await?.watermark;
         self.note_poll(record.last_poll_at).await?;
         Ok(report)
@@ -232,6 +235,7 @@ impl Poller {
             watermark = page.newest.map_or(watermark, |newest| watermark.max(self.not_in_the_future(newest)));
             let page = self.page(page.tasks, Arc::default(), None, Watching::Baseline);
             self.store.record_page(page).await?;
+            crate::crash::point("baseline_page");
         }
         self.begin(from, watermark).await?;
         Ok(from)
@@ -247,8 +251,8 @@ impl Poller {
         PageToRecord { tasks, rules, pages: self.web_pages(), newest, watching, now: self.clock.now() }
     }
 
-    /// A stamp that lies ahead of the server's own clock must not become the watermark: everything until then would be
-    /// passed over.
+    /// A stamp that lies ahead of the server's own clock must not become the watermark, and is none any more where that
+    /// clock was set back: everything until then would be passed over.
     fn not_in_the_future(&self, stamp: Stamp) -> Stamp {
         self.clearml.server_time().map_or(stamp, |now| stamp.min(now))
     }

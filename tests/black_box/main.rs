@@ -7,10 +7,29 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "a test ends where its world is not as declared"
 )]
 
+mod bad_input;
+mod cast;
+mod clearml_faults;
+mod dry_run;
 mod everyday;
 mod explain;
+mod filters;
+mod floods;
+mod follow;
+mod history;
+mod once;
 mod own_task;
+mod projects;
+mod runs;
+mod service;
+mod slack_faults;
+mod slack_flags;
+mod terminal;
+mod trouble;
+mod users;
 mod world;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{CHANNEL, Running, World, finish};
+use crate::world::{CHANNEL, Running, World, finish, wait_until};
 
 const QUEUE: &str = "services";
 
@@ -12,13 +12,7 @@ fn enqueue(world: &World, more: &[&str]) -> String {
     world.clearml.add_queue(QUEUE);
     let ended = world.run(&[&["run", "--channel", CHANNEL], more].concat());
     assert_eq!(ended.code, 0, "{ended:?}");
-    own_task(world)
-}
-
-/// The newest task of the monitor's.
-fn own_task(world: &World) -> String {
-    let is_own = |id: &String| world.clearml.document(id).is_some_and(|task| task["type"] == "monitor");
-    world.clearml.task_ids().into_iter().rfind(is_own).unwrap()
+    world.own_task()
 }
 
 fn field(world: &World, task: &str, path: &str) -> Value {
@@ -33,31 +27,11 @@ fn argument(world: &World, task: &str, name: &str) -> Value {
     field(world, task, &format!("/hyperparams/Args/{name}"))
 }
 
-/// Sets an argument as a person does in the web pages.
-fn edit(world: &World, task: &str, name: &str, value: &str) {
-    let item = json!({"section": "Args", "name": name, "value": value, "type": "str"});
-    let body = json!({"task": task, "hyperparams": [item]});
-    call(world, "tasks.edit_hyper_params", &body);
-}
-
-/// A call of the API, as a person's browser makes it.
-fn call(world: &World, endpoint: &str, body: &Value) -> Value {
-    let (key, secret) = world.clearml.credentials();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let address = format!("{}/{endpoint}", world.clearml.url());
-        let request = reqwest::Client::new().post(address).basic_auth(key, Some(secret)).json(body);
-        let answer: Value = request.send().await.unwrap().json().await.unwrap();
-        assert_eq!(answer["meta"]["result_code"], 200, "{answer}");
-        answer["data"].clone()
-    })
-}
-
 /// Starts the binary as an agent does that has taken the task.
 fn start_as(world: &World, task: &str) -> Running {
     world.clearml.start_task(task).unwrap();
-    call(world, "workers.register", &json!({"worker": "host:0", "queues": []}));
-    call(world, "workers.status_report", &json!({"worker": "host:0", "task": task}));
+    world.call("workers.register", &json!({"worker": "host:0", "queues": []}));
+    world.call("workers.status_report", &json!({"worker": "host:0", "task": task}));
     let mut command = world.command(&["run"]);
     command
         .env("CLEARML_TASK_ID", task)
@@ -112,7 +86,7 @@ fn it_tells_where_it_is_and_what_to_do_next() {
     let world = World::new();
     world.clearml.add_queue(QUEUE);
     let ended = world.run(&["run", "--channel", CHANNEL]);
-    let task = own_task(&world);
+    let task = world.own_task();
     for part in [&task, "https://app.example.com/projects/", "SLACK_API_TOKEN", "No agent watches", "PATH"] {
         assert!(ended.stdout.contains(part), "{part}: {ended:?}");
     }
@@ -133,7 +107,7 @@ fn a_queue_that_is_missing_is_an_error_that_lists_the_others_or_is_made() {
     assert!(world.clearml.task_ids().is_empty(), "nothing was made");
     let made = world.run(&["run", "--channel", CHANNEL, "--service-queue", "monitors", "--create-queue"]);
     assert_eq!(made.code, 0, "{made:?}");
-    assert_eq!(status(&world, &own_task(&world)), "queued");
+    assert_eq!(status(&world, &world.own_task()), "queued");
 }
 
 #[test]
@@ -160,7 +134,7 @@ fn the_token_is_in_the_task_only_when_asked_for_in_so_many_words() {
     let task = enqueue(&world, &["--slack-api", "xoxb-marked-0000"]);
     assert!(!world.clearml.document(&task).unwrap().to_string().contains("xoxb-"));
     let told = world.run(&["run", "--channel", CHANNEL, "--slack-api", "xoxb-marked-0000", "--store-token"]);
-    let item = argument(&world, &own_task(&world), "slack_api");
+    let item = argument(&world, &world.own_task(), "slack_api");
     assert_eq!((&item["value"], &item["type"]), (&"xoxb-marked-0000".into(), &"password".into()));
     assert!(told.stdout.contains("everybody who can see the task"), "{told:?}");
 }
@@ -173,7 +147,7 @@ fn a_task_is_used_again_unless_it_runs() {
     assert!(busy.code == 2 && busy.stderr.contains("queued"), "{busy:?}");
     world.clearml.start_task(&task).unwrap();
     world.clearml.stop(&task).unwrap();
-    edit(&world, &task, "message_prefix", "edited");
+    world.edit_argument(&task, "message_prefix", "edited");
     let again = enqueue(&world, &["--message-prefix", "second", "--service-task", &task]);
     assert_eq!((again.as_str(), status(&world, &task).as_str()), (task.as_str(), "queued"));
     assert_eq!(argument(&world, &task, "message_prefix")["value"], "second");
@@ -219,9 +193,9 @@ fn the_tasks_parameters_win_and_a_clone_is_another_monitor() {
     world.wait_for_polls(2);
     world.failed_task("seen by both");
     world.wait_for_messages(1);
-    let clone = call(&world, "tasks.clone", &json!({"task": task}))["id"].as_str().unwrap().to_owned();
-    edit(&world, &clone, "project", "nlp");
-    edit(&world, &clone, "since", "1h");
+    let clone = world.clone_task(&task);
+    world.edit_argument(&clone, "project", "nlp");
+    world.edit_argument(&clone, "since", "1h");
     world.clearml.add_project("nlp", false);
     let second = start_as(&world, &clone);
     world.wait_for_polls(6);
@@ -244,8 +218,8 @@ fn a_parameter_that_cannot_be_read_fails_by_its_name() {
         ("refresh_rate", "fast", "Args/refresh_rate is `fast`"),
         ("chanel", "#ml", "Args/chanel is not known"),
     ] {
-        let clone = call(&world, "tasks.clone", &json!({"task": task}))["id"].as_str().unwrap().to_owned();
-        edit(&world, &clone, name, value);
+        let clone = world.clone_task(&task);
+        world.edit_argument(&clone, name, value);
         let ended = start_as(&world, &clone).wait();
         assert_eq!(ended.code, 2, "{ended:?}");
         let last = ended.stderr.lines().last().unwrap();
@@ -263,9 +237,9 @@ fn an_abort_ends_it_gracefully_and_the_agent_is_told() {
     assert_eq!(field(&world, &task, "/runtime/_abort_callback_timeout"), "30");
     world.failed_task("before the abort");
     world.wait_for_messages(1);
-    call(&world, "tasks.stop", &json!({"task": task}));
+    world.call("tasks.stop", &json!({"task": task}));
     assert_eq!(status(&world, &task), "in_progress", "a live agent ends it");
-    world.wait_until("the program's word", || field(&world, &task, "/runtime/_abort_callback_completed") == "1");
+    wait_until("the program's word", || field(&world, &task, "/runtime/_abort_callback_completed") == "1");
     // It goes on waiting for the agent; here the agent is slow to kill, and only says so.
     world.clearml.stop(&task).unwrap();
     let ended = service.wait();
@@ -281,7 +255,7 @@ fn it_notices_that_somebody_marked_it_completed() {
     let world = World::new();
     let task = enqueue(&world, &["--announce", "none"]);
     let service = start_as(&world, &task);
-    world.wait_until("the first look", || world.clearml.requests().count("tasks.get_all") > 0);
+    wait_until("the first look", || world.clearml.requests().count("tasks.get_all") > 0);
     world.clearml.complete(&task).unwrap();
     let ended = service.wait();
     assert!(ended.code == 0 && ended.stderr.contains("this task was ended in ClearML"), "{ended:?}");
@@ -313,7 +287,7 @@ fn run_locally_it_shows_in_clearml_as_one_task() {
         world.wait_for_polls(2);
         world.failed_task(&format!("round {round}"));
         world.wait_for_messages(round);
-        let task = own_task(&world);
+        let task = world.own_task();
         assert_eq!(status(&world, &task), "in_progress");
         assert_eq!(service.stop().code, 0);
         assert_eq!(status(&world, &task), "stopped");
@@ -322,7 +296,7 @@ fn run_locally_it_shows_in_clearml_as_one_task() {
     let own: Vec<String> =
         world.clearml.task_ids().into_iter().filter(|id| field(&world, id, "/type") == "monitor").collect();
     assert_eq!(own.len(), 1, "the same task is started again");
-    let log = call(&world, "events.get_task_log", &json!({"task": own[0], "order": "asc"}));
+    let log = world.call("events.get_task_log", &json!({"task": own[0], "order": "asc"}));
     let lines: Vec<&str> = log["events"].as_array().unwrap().iter().filter_map(|event| event["msg"].as_str()).collect();
     let started = lines.iter().filter(|line| line.contains("INFO started")).count();
     let posted = lines.iter().filter(|line| line.contains("posted to Slack")).count();
@@ -336,10 +310,10 @@ fn run_locally_it_never_tells_of_itself_and_ends_when_it_is_ended_there() {
     let world = World::new();
     let open = ["--no-clearml-task=false", "--include-manual-experiments", "--include-aborted-experiments"];
     let service = world.start(&open);
-    world.wait_until("its task", || world.clearml.requests().count("tasks.started") > 0);
+    wait_until("its task", || world.clearml.requests().count("tasks.started") > 0);
     world.wait_for_polls(2);
-    let task = own_task(&world);
-    call(&world, "tasks.stop", &json!({"task": task}));
+    let task = world.own_task();
+    world.call("tasks.stop", &json!({"task": task}));
     let ended = service.wait();
     assert!(ended.code == 0 && ended.stderr.contains("this task was ended in ClearML"), "{ended:?}");
     let once = world.once(&["--include-manual-experiments", "--include-aborted-experiments"]);
@@ -372,7 +346,7 @@ fn a_clearml_that_refuses_the_task_costs_one_line() {
 fn two_monitors_on_one_database_refuse_as_before() {
     let world = World::new();
     let task = enqueue(&world, &["--db", world.database().to_str().unwrap(), "--announce", "none"]);
-    let clone = call(&world, "tasks.clone", &json!({"task": task}))["id"].as_str().unwrap().to_owned();
+    let clone = world.clone_task(&task);
     let first = start_as(&world, &task);
     world.wait_for_polls(1);
     let second = start_as(&world, &clone).wait();
@@ -385,4 +359,55 @@ fn a_task_that_clearml_does_not_know_is_told() {
     let world = World::new();
     let ended = finish(world.command(&["run"]).env("TRAINS_TASK_ID", "0123456789abcdef0123456789abcdef"));
     assert!(ended.code == 2 && ended.stderr.contains("0123456789abcdef0123456789abcdef"), "{ended:?}");
+}
+
+/// The script that an agent would run, in a world without the program; what it fetches is kept in the world's folder.
+fn run_script_of(world: &World, task: &str) -> std::process::Command {
+    let script = world.folder().join("clearml-alerts.sh");
+    std::fs::write(&script, field(world, task, "/script/diff").as_str().unwrap()).unwrap();
+    let config = world.folder().join("agent.json");
+    let (key, secret) = world.clearml.credentials();
+    let api = json!({"api_server": world.clearml.url(), "credentials": {"access_key": key, "secret_key": secret}});
+    std::fs::write(&config, json!({"api": api}).to_string()).unwrap();
+    let mut command = world.command(&[]);
+    let mut sh = std::process::Command::new("/bin/sh");
+    sh.arg(script).env_clear().current_dir(world.folder()).stdin(std::process::Stdio::null());
+    let of_the_agent = ["CLEARML_API_HOST", "CLEARML_API_ACCESS_KEY", "CLEARML_API_SECRET_KEY"];
+    for (name, value) in command.env("CLEARML_ALERTS_DB", format!("{}/", world.folder().display())).get_envs() {
+        if let Some(value) = value.filter(|_| !of_the_agent.iter().any(|own| name == *own)) {
+            sh.env(name, value);
+        }
+    }
+    sh.env("CLEARML_CONFIG_FILE", config).env("CLEARML_TASK_ID", task).env("CLEARML_LOG_TASK_TO_BACKEND", "0");
+    sh
+}
+
+#[test]
+fn an_uploaded_program_is_fetched_with_the_agents_credentials_and_started() {
+    let world = World::new();
+    world.clearml.add_queue(QUEUE);
+    let mut command = world.command(&["run", "--channel", CHANNEL, "--upload-binary", "--announce", "none"]);
+    let ended = finish(command.env("CLEARML_FILES_HOST", world.clearml.url()));
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let task = world.own_task();
+    let artifact = field(&world, &task, "/execution/artifacts/0");
+    assert_eq!((&artifact["key"], &artifact["mode"]), (&"clearml-alerts".into(), &"input".into()));
+    let sha256 = artifact["hash"].as_str().unwrap().to_owned();
+    assert!(artifact["uri"].as_str().unwrap().ends_with(&format!("/clearml-alerts/{sha256}/clearml-alerts")));
+    world.clearml.start_task(&task).unwrap();
+    let service = Running::start(&mut run_script_of(&world, &task));
+    world.wait_for_polls(2);
+    let ended = service.stop();
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(world.folder().join(".cache/clearml-alerts").join(sha256).join("clearml-alerts").is_file());
+}
+
+#[test]
+fn a_program_that_is_not_what_was_meant_is_not_run() {
+    let world = World::new();
+    let address = format!("{}/debug.ping", world.clearml.url());
+    let task = enqueue(&world, &["--binary-url", &address, "--binary-sha256", &"ab".repeat(32)]);
+    let ended = finish(&mut run_script_of(&world, &task));
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stderr.lines().last().unwrap().contains("its SHA-256 is not abab"), "{ended:?}");
 }

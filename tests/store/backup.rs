@@ -88,6 +88,17 @@ fn a_backup_comes_back_and_the_replaced_one_is_kept() {
     assert_eq!(store.sql::<String>("PRAGMA journal_mode"), "wal");
 }
 
+/// A log left beside it would be replayed into whatever stands there.
+#[test]
+fn the_log_of_the_replaced_one_goes_with_it() {
+    let source = Place::with_one_alert();
+    let place = Place::killed();
+    let restored = Store::restore(&source.path(), &place.path()).unwrap();
+    assert_eq!(alerts(&place.own()), 1);
+    wait(place.own().check_deep()).unwrap();
+    assert_eq!(alerts(&open(&restored.kept_aside.unwrap())), 21, "kept whole, log and all");
+}
+
 /// It may have been sent after the copy was made: only Slack knows.
 #[test]
 fn what_a_restored_copy_says_is_still_to_be_sent_is_looked_for_first() {

@@ -1,0 +1,10 @@
+//! Kills the real binary at every step and starts it again: nothing may be lost, and nothing shown twice.
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "tests")]
+
+mod points;
+mod requests;
+mod soak;
+mod verdict;
+#[path = "../black_box/world.rs"]
+#[allow(dead_code, reason = "shared with the black-box tests; each binary uses a part")]
+mod world;
