@@ -29,6 +29,7 @@ mod hostile;
 mod http;
 mod instances;
 mod once;
+mod own_task;
 mod projects;
 mod runs;
 mod secrets;

@@ -14,6 +14,7 @@
     reason = "a test ends where its world is not as declared, and the search path is the machine's"
 )]
 
+mod agent;
 mod python;
 #[path = "../black_box/world.rs"]
 #[allow(dead_code, reason = "the black-box tests use the rest of it")]
