@@ -127,6 +127,12 @@ impl Poller {
         Self { store, clearml, clock, rules, projects: pattern.map(Projects::new), config, news }
     }
 
+    /// Keeps quiet about this task: it is the monitor itself.
+    pub fn ignore_own_task(&mut self, task: &str) {
+        let rules = self.rules.iter().cloned().map(|rule| Rule { own_task: Some(task.to_owned()), ..rule });
+        self.rules = Arc::new(rules.collect());
+    }
+
     /// Refuses to start with a project pattern that matches nothing.
     pub async fn require_projects(&mut self) -> Result<(), MonitorError> {
         let Some(projects) = &mut self.projects else {
@@ -168,7 +174,17 @@ impl Poller {
         let mut report = PollReport { began, since, ..self.read_outcomes(from).await? };
         report.watermark = self.store.monitor().await?.watermark;
         self.note_poll(record.last_poll_at).await?;
+        self.close_silences().await?;
         Ok(report)
+    }
+
+    /// Silences whose time is over when a poll has gone through are closed, and what they kept quiet is told.
+    async fn close_silences(&self) -> Result<(), MonitorError> {
+        for closed in self.store.close_silences(self.clock.now()).await? {
+            tracing::info!(silence = closed.id, silenced = closed.silenced, "a silence has ended");
+            self.news.notify_one();
+        }
+        Ok(())
     }
 
     /// Notes how a poll ended.
@@ -242,7 +258,8 @@ impl Poller {
     }
 
     fn page(&self, tasks: Vec<Task>, rules: Arc<Vec<Rule>>, newest: Option<Stamp>, watching: Watching) -> PageToRecord {
-        PageToRecord { tasks, rules, pages: self.web_pages(), newest, watching, now: self.clock.now() }
+        let (now, server_now) = (self.clock.now(), self.clearml.server_time());
+        PageToRecord { tasks, rules, pages: self.web_pages(), newest, watching, now, server_now }
     }
 
     /// A stamp that lies ahead of the server's own clock must not become the watermark, and is none any more where that

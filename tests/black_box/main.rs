@@ -14,6 +14,7 @@
 
 mod bad_input;
 mod cast;
+mod check;
 mod clearml_faults;
 mod clocks;
 mod digests;
@@ -25,15 +26,20 @@ mod floods;
 mod follow;
 mod history;
 mod hostile;
+mod http;
 mod instances;
 mod once;
+mod own_task;
 mod projects;
 mod runs;
 mod secrets;
+mod seeded;
 mod service;
+mod silence;
 mod slack_faults;
 mod slack_flags;
 mod terminal;
 mod trouble;
 mod users;
+mod web;
 mod world;

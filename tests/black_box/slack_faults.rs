@@ -2,7 +2,7 @@
 
 use clearml_alerts::sandbox::{Fault, FaultRule};
 
-use crate::world::{CHANNEL, Running, World};
+use crate::world::{CHANNEL, Running, World, wait_until};
 
 const POST: &str = "chat.postMessage";
 const NO_HISTORY: [&str; 3] = ["chat:write", "channels:read", "channels:join"];
@@ -183,7 +183,7 @@ fn a_wait_that_slack_asked_for_survives_a_restart() {
     world.slack.faults().push(FaultRule::next(Fault::slack_rate_limited(1_800)).on(POST));
     world.failed_task("limited");
     let service = world.start(&[]);
-    crate::world::wait_until("a post", || world.slack.requests().count(POST) == 1);
+    wait_until("a post", || world.slack.requests().count(POST) == 1);
     world.wait_for_state("limited", "pending");
     service.kill();
     let service = world.start(&[]);
@@ -246,7 +246,7 @@ fn a_revoked_token_holds_everything_with_one_loud_line() {
     }
     // It is tried again and again, and not spoken of again and again.
     let tried = world.slack.requests().total();
-    crate::world::wait_until("some tries", || world.slack.requests().total() > tried + 5);
+    wait_until("some tries", || world.slack.requests().total() > tried + 5);
     world.slack.restore_token();
     world.wait_for_messages(4);
     let ended = service.stop();

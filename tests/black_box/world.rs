@@ -89,7 +89,7 @@ impl World {
         self.run(&[&["once", "--channel", CHANNEL, "--slack-rate", "0"], more].concat())
     }
 
-    /// Starts the service with the usual channel, a short refresh, and no start message.
+    /// Starts the service with the usual channel, a short refresh, no start message, and no task of its own in ClearML.
     pub fn start(&self, more: &[&str]) -> Running {
         Running::start(&mut self.service_command(more))
     }
@@ -107,6 +107,7 @@ impl World {
             "0.1",
             "--announce",
             "none",
+            "--no-clearml-task",
         ];
         self.command(&[&usual, more].concat())
     }
@@ -159,6 +160,37 @@ impl World {
         let id = self.clearml.add_task(TaskSeed::new(name).project("vision/resnet").user("Ada").iterations(7));
         self.clearml.start_task(&id).unwrap();
         id
+    }
+
+    /// A call of ClearML's API, as a person's browser makes it; answers its `data`.
+    pub fn call(&self, endpoint: &str, body: &Value) -> Value {
+        let (key, secret) = self.clearml.credentials();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let address = format!("{}/{endpoint}", self.clearml.url());
+            let request = reqwest::Client::new().post(address).basic_auth(key, Some(secret)).json(body);
+            let answer: Value = request.send().await.unwrap().json().await.unwrap();
+            assert_eq!(answer["meta"]["result_code"], 200, "{answer}");
+            answer["data"].clone()
+        })
+    }
+
+    /// The newest task of the monitor's own.
+    pub fn own_task(&self) -> String {
+        let is_own = |id: &String| self.clearml.document(id).is_some_and(|task| task["type"] == "monitor");
+        self.clearml.task_ids().into_iter().rfind(is_own).unwrap()
+    }
+
+    /// Sets an argument of a task, as a person does in the web pages.
+    pub fn edit_argument(&self, task: &str, name: &str, value: &str) {
+        let item = serde_json::json!({"section": "Args", "name": name, "value": value, "type": "str"});
+        self.call("tasks.edit_hyper_params", &serde_json::json!({"task": task, "hyperparams": [item]}));
+    }
+
+    /// A draft with a task's inputs.
+    pub fn clone_task(&self, task: &str) -> String {
+        let made = self.call("tasks.clone", &serde_json::json!({"task": task}));
+        made["id"].as_str().unwrap().to_owned()
     }
 
     /// Waits until so many messages are in the usual channel.
@@ -249,6 +281,11 @@ impl Running {
     /// Waits until this stands in its log.
     pub fn wait_for_log(&self, text: &str) {
         wait_until(text, || self.stderr.so_far().contains(text));
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.stderr.so_far()
     }
 
     /// Whether this stands in its results.
