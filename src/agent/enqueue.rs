@@ -77,7 +77,7 @@ pub fn upload_path(sha256: &str) -> String {
 
 /// SHA-256 in hex.
 pub(super) fn sha256_of(contents: &[u8]) -> String {
-    Sha256::digest(contents).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha256::digest(contents))
 }
 
 /// The queue of this name; where there is none it is made if `create` says so, or an error that lists those there are.

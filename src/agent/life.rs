@@ -270,8 +270,15 @@ fn look(state: Option<&TaskState>, host: Host) -> Look {
     match (&state.status, host) {
         (Status::Created, Host::Ourselves) => Look::Forget("reset"),
         (Status::Created, Host::Agent) => Look::End(Asked::Over("reset".to_owned())),
-        (Status::Stopped | Status::Failed | Status::Completed | Status::Closed, _)
-        | (Status::Published | Status::Publishing, _) => Look::End(Asked::Over(state.status.to_string())),
+        (
+            Status::Stopped
+            | Status::Failed
+            | Status::Completed
+            | Status::Closed
+            | Status::Published
+            | Status::Publishing,
+            _,
+        ) => Look::End(Asked::Over(state.status.to_string())),
         _ => Look::GoOn,
     }
 }

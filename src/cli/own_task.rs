@@ -29,7 +29,7 @@ pub(super) fn host(environment: &dyn Environment) -> Host {
             .flatten()
             .is_some_and(|text| settings::parse_switch(&text) == Ok(false))
     };
-    if REPORTS_CONSOLE.iter().any(|name| is_captured(&name)) { Host::Agent } else { Host::Ourselves }
+    if REPORTS_CONSOLE.iter().any(is_captured) { Host::Agent } else { Host::Ourselves }
 }
 
 /// The task with this ID.

@@ -35,10 +35,7 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
     let watched = Watched::begin(web, &settings, context, &stop).await?;
     let Some(monitor) = ready(&settings, context, &stop).await? else { return Ok(Exit::Done) };
     let is_shown = !arguments.register.no_clearml_task.unwrap_or_default();
-    let life = match is_shown {
-        true => own_task::show(&monitor, &arguments.flags, context, &stop).await?,
-        false => None,
-    };
+    let life = if is_shown { own_task::show(&monitor, &arguments.flags, context, &stop).await? } else { None };
     if life.is_none() {
         context.log.console.close();
     }
