@@ -39,8 +39,9 @@ async fn a_refused_token_tells_a_person_what_to_do() {
     assert_eq!(error.class, Class::OperatorMustAct);
     assert_eq!(
         error.to_string(),
-        "Slack answered auth.test with `invalid_auth`: the Slack token no longer works: reinstall the Slack app to the \
-         workspace, and give its bot token (xoxb-…) with SLACK_API_TOKEN or --slack-api"
+        "Slack answered auth.test with `invalid_auth`: Slack does not accept the token: set SLACK_API_TOKEN, or \
+         --slack-api, to the whole bot token (xoxb-…) of the Slack app; if it worked before, reinstall the app to the \
+         workspace"
     );
 }
 

@@ -4,6 +4,7 @@
 //! repeated. Nothing here decides what an answer means for an alert, keeps state on disk, reads the environment or the
 //! wall clock: server stamps are the only times, and waiting is measured on the monotonic clock.
 
+mod agents;
 mod answer;
 mod changes;
 mod client;

@@ -1,5 +1,6 @@
 //! `once --dry-run`: polls and decides on a throw-away copy of the database; writes and posts nothing.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -75,26 +76,43 @@ fn describe(report: &PollReport, rule: &Rule, channel: Option<&str>, waiting: us
         text.push_str("A first run would begin to watch now and alert nothing yet; ");
         text.push_str("--since 24h shows what it would have alerted.\n");
     }
-    let alerts: Vec<&RecordedAlert> = report.alerts().collect();
-    let to = channel.map_or_else(String::new, |channel| format!(" to {channel}"));
-    text.push_str(&format!("\nWould be sent{to}: {}\n", words::number(alerts.len())));
-    text.extend(alerts.iter().map(|alert| line(alert)));
-    if waiting > 0 {
-        let waiting = words::count(waiting, "alert");
-        text.push_str(&format!("Besides, {waiting} of earlier runs would be tried again.\n"));
-    }
-    let kept: Vec<&RecordedAlert> = report.verdicts.iter().filter(|verdict| verdict.suppressed.is_some()).collect();
-    text.push_str(&format!("\nWould not be sent: {}\n", words::number(kept.len())));
-    text.extend(kept.iter().map(|alert| line(alert)));
     for problem in &report.problems {
         let task = problem.task_id.as_deref().unwrap_or("a task");
         text.push_str(&format!("\nCould not be read: {} ({})\n", single_line(task), single_line(&problem.problem)));
     }
+    text.push_str(&kept(report));
+    let alerts: Vec<&RecordedAlert> = report.alerts().collect();
+    let to = channel.map_or_else(String::new, |channel| format!(" to {channel}"));
+    text.push_str(&format!("\nWould be sent{to}: {}\n", words::number(alerts.len())));
+    text.extend(alerts.into_iter().map(line));
+    if waiting > 0 {
+        let waiting = words::count(waiting, "alert");
+        text.push_str(&format!("Besides, {waiting} of earlier runs would be tried again.\n"));
+    }
     text
 }
 
+/// What would not be sent, by the reason why.
+fn kept(report: &PollReport) -> String {
+    let mut by_reason: BTreeMap<String, Vec<&RecordedAlert>> = BTreeMap::new();
+    for verdict in &report.verdicts {
+        if let Some(why) = &verdict.suppressed {
+            by_reason.entry(single_line(&why.to_string())).or_default().push(verdict);
+        }
+    }
+    let all: usize = by_reason.values().map(Vec::len).sum();
+    let mut text = format!("\nWould not be sent: {}\n", words::number(all));
+    for (why, alerts) in by_reason {
+        text.push_str(&format!(" because of {why}\n"));
+        text.extend(alerts.into_iter().map(line));
+    }
+    text
+}
+
+/// The start of its ID is enough to find a task again, and leaves room for its name.
 fn line(alert: &RecordedAlert) -> String {
-    let why = alert.suppressed.as_ref().map_or_else(String::new, |why| format!(" - {}", single_line(&why.to_string())));
     let (outcome, name) = (words::outcome(alert.outcome), single_line(&alert.task_name));
-    format!("  {} {outcome:<9} {name} ({}){why}\n", alert.status_changed, single_line(&alert.task_id))
+    let time = alert.status_changed.to_timestamp().strftime("%Y-%m-%d %H:%M:%S");
+    let id: String = single_line(&alert.task_id).chars().take(8).collect();
+    format!("  {time}  {outcome:<9}  {id}  {name}\n")
 }

@@ -3,7 +3,7 @@
 pub mod arguments;
 mod assemble;
 mod backup;
-mod database;
+mod check;
 mod dead;
 #[cfg(feature = "sandbox")]
 mod demo;
@@ -21,6 +21,7 @@ mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod signals;
+mod silence;
 mod start;
 mod test_knobs;
 mod watched;
@@ -70,13 +71,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 #[expect(clippy::print_stderr, reason = "the last word of a command that failed, whatever the log level")]
 fn report(error: &anyhow::Error) {
     progress::clear();
-    eprintln!("error: {error:#}");
+    let told = format!("error: {error:#}");
+    eprintln!("{}", output::error_width().map_or_else(|| told.clone(), |width| output::wrap(&told, width)));
 }
 
 fn execute(arguments: Arguments, environment: ProcessEnvironment) -> anyhow::Result<Exit> {
     let context = test_knobs::context(environment);
     match arguments.command {
         Command::History(arguments) => history::run(&arguments, &context),
+        Command::Silence { command } => block_on(silence::run(command, &context)),
         Command::Dead { command } => block_on(dead::run(command, &context)),
         Command::Backup(arguments) => block_on(backup::make(&arguments, &context)),
         Command::Restore(arguments) => backup::restore(&arguments, &context),
@@ -85,7 +88,7 @@ fn execute(arguments: Arguments, environment: ProcessEnvironment) -> anyhow::Res
         Command::Run(arguments) => block_on(run::run(*arguments, &context)),
         Command::Once(arguments) => block_on(once::run(*arguments, &context)),
         Command::Explain(arguments) => block_on(explain::run(*arguments, &context)),
-        Command::Check(arguments) => block_on(database::check(*arguments, &context)),
+        Command::Check(arguments) => block_on(check::run(*arguments, &context)),
         #[cfg(feature = "sandbox")]
         Command::Demo(_) => block_on(demo::run(&context)),
         #[cfg(feature = "sandbox")]

@@ -74,9 +74,15 @@ pub enum Filter {
     Archived,
     /// Too few iterations.
     Iterations,
+    /// A person asked for silence.
+    Silence,
 }
 
 impl Filter {
+    /// Every filter, in the order in which they are asked.
+    pub const ALL: [Self; 7] =
+        [Self::Status, Self::Project, Self::User, Self::Manual, Self::Archived, Self::Iterations, Self::Silence];
+
     /// The word in the database and in `history`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -86,6 +92,7 @@ impl Filter {
             Self::Manual => "manual",
             Self::Archived => "archived",
             Self::Iterations => "iterations",
+            Self::Silence => "silence",
         }
     }
 }
@@ -180,7 +187,7 @@ impl Rule {
     }
 }
 
-fn suppressed(filter: Filter, detail: String) -> Suppression {
+pub(super) fn suppressed(filter: Filter, detail: String) -> Suppression {
     Suppression { filter, detail }
 }
 

@@ -8,10 +8,11 @@ use futures_util::future::join_all;
 use super::deliver::Deliverer;
 use super::error::MonitorError;
 use crate::domain::message::{
-    self, AlertMessage, DigestItem, DigestMessage, Place, StartNotice, compose_alert, compose_digest, compose_start,
+    self, AlertMessage, DigestItem, DigestMessage, Place, SilenceNotice, StartNotice, compose_alert, compose_digest,
+    compose_silence_end, compose_start,
 };
 use crate::domain::{PendingAlert, Redactor, console};
-use crate::store::{Delivery, DeliveryKind, Method, NewDelivery};
+use crate::store::{Delivery, DeliveryKind, Method, NewDelivery, SilenceSummary};
 
 /// Alerts composed at once: their consoles are fetched side by side.
 const BATCH: usize = 8;
@@ -39,6 +40,9 @@ impl Deliverer {
     /// was anything.
     pub(super) async fn compose_due(&mut self, channel: &str, channel_id: &str) -> Result<bool, MonitorError> {
         if self.compose_notice(channel, channel_id).await? {
+            return Ok(true);
+        }
+        if self.compose_silence_end(channel, channel_id).await? {
             return Ok(true);
         }
         let waiting = self.store.count_to_compose(channel).await?;
@@ -174,6 +178,27 @@ impl Deliverer {
         let (kind, method, edits, alerts) = (DeliveryKind::Notice, Method::Post, None, Vec::new());
         let notice = NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts };
         self.store.announce(notice, now).await?;
+        Ok(true)
+    }
+
+    /// One line for a silence that has ended and kept this channel quiet.
+    async fn compose_silence_end(&self, channel: &str, channel_id: &str) -> Result<bool, MonitorError> {
+        let Some(SilenceSummary { silence, counts }) = self.store.silence_to_tell(channel).await? else {
+            return Ok(false);
+        };
+        let (payload, key) = compose_silence_end(&SilenceNotice {
+            channel_id,
+            instance: &self.config.instance,
+            id: silence.id,
+            covers: &silence.covers.to_string(),
+            author: &silence.author,
+            reason: &silence.reason,
+            counts: &counts,
+        });
+        let (channel, channel_id) = (channel.to_owned(), channel_id.to_owned());
+        let (kind, method, edits, alerts) = (DeliveryKind::Notice, Method::Post, None, Vec::new());
+        let notice = NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts };
+        self.store.tell_silence(silence.id, notice, self.clock.now()).await?;
         Ok(true)
     }
 

@@ -332,20 +332,6 @@ impl Deliverer {
         Ok(self.wait_until(retry_at).unwrap_or(Next::Now))
     }
 
-    /// Counts the alerts of a delivery that came into a state by which they are told, lost sight of, or stopped.
-    pub(super) async fn note_state(&self, delivery: i64, state: Option<DeliveryState>) -> Result<(), MonitorError> {
-        let Some(state) = state else {
-            return Ok(());
-        };
-        let told = self.store.told_by(delivery).await?;
-        if state == DeliveryState::Sent {
-            let now = self.status.figures().clearml_now(self.clock.now());
-            self.status.told_after(told.iter().map(|alert| now.since(alert.status_changed)));
-        }
-        self.status.came_into(state.as_str(), told.into_iter().map(|alert| alert.rule));
-        Ok(())
-    }
-
     /// One loud line a period, not one per alert.
     pub(super) fn speak_of_parked(&mut self, channel: &str, reason: &str) {
         let now = Instant::now();

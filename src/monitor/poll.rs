@@ -168,7 +168,17 @@ impl Poller {
         let mut report = PollReport { began, since, ..self.read_outcomes(from).await? };
         report.watermark = self.store.monitor().await?.watermark;
         self.note_poll(record.last_poll_at).await?;
+        self.close_silences().await?;
         Ok(report)
+    }
+
+    /// Silences whose time is over when a poll has gone through are closed, and what they kept quiet is told.
+    async fn close_silences(&self) -> Result<(), MonitorError> {
+        for closed in self.store.close_silences(self.clock.now()).await? {
+            tracing::info!(silence = closed.id, silenced = closed.silenced, "a silence has ended");
+            self.news.notify_one();
+        }
+        Ok(())
     }
 
     /// Notes how a poll ended.
@@ -242,7 +252,8 @@ impl Poller {
     }
 
     fn page(&self, tasks: Vec<Task>, rules: Arc<Vec<Rule>>, newest: Option<Stamp>, watching: Watching) -> PageToRecord {
-        PageToRecord { tasks, rules, pages: self.web_pages(), newest, watching, now: self.clock.now() }
+        let (now, server_now) = (self.clock.now(), self.clearml.server_time());
+        PageToRecord { tasks, rules, pages: self.web_pages(), newest, watching, now, server_now }
     }
 
     /// A stamp that lies ahead of the server's own clock must not become the watermark, and is none any more where that

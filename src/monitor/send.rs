@@ -62,6 +62,20 @@ impl Deliverer {
         self.note_state(id, state).await
     }
 
+    /// Counts the alerts of a delivery that came into a state by which they are told, lost sight of, or stopped.
+    pub(super) async fn note_state(&self, delivery: i64, state: Option<DeliveryState>) -> Result<(), MonitorError> {
+        let Some(state) = state else {
+            return Ok(());
+        };
+        let told = self.store.told_by(delivery).await?;
+        if state == DeliveryState::Sent {
+            let now = self.status.figures().clearml_now(self.clock.now());
+            self.status.told_after(told.iter().map(|alert| now.since(alert.status_changed)));
+        }
+        self.status.came_into(state.as_str(), told.into_iter().map(|alert| alert.rule));
+        Ok(())
+    }
+
     async fn record(&mut self, delivery: Delivery, attempt: i64, tried: slack::Delivery) -> Result<(), MonitorError> {
         let (answer, joined) = self.answer(&delivery, &tried).await;
         self.status.attempted(answer.class());

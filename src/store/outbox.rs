@@ -161,7 +161,8 @@ pub(super) fn channels_with_work() -> String {
     };
     format!(
         "WITH RECURSIVE {}, {} SELECT channel FROM composing WHERE channel IS NOT NULL
-         UNION SELECT channel FROM outgoing WHERE channel IS NOT NULL",
+         UNION SELECT channel FROM outgoing WHERE channel IS NOT NULL
+         UNION SELECT channel FROM silence_summaries WHERE delivery_id IS NULL",
         walk("composing", "alerts", "alerts_to_compose", TO_COMPOSE),
         walk("outgoing", "deliveries", "deliveries_open", OPEN),
     )
@@ -210,7 +211,7 @@ pub(super) fn alerts_of_digest() -> String {
     )
 }
 
-fn insert(tx: &Transaction<'_>, new: &NewDelivery, now: Stamp) -> Result<i64, Stop> {
+pub(super) fn insert(tx: &Transaction<'_>, new: &NewDelivery, now: Stamp) -> Result<i64, Stop> {
     let (state, reason) = resting(tx, &new.channel, DeliveryState::Pending, None)?;
     let sql = "INSERT INTO deliveries (kind, method, edits, channel, channel_id, key, payload, state, reason, due_at, created_at)
                VALUES (:kind, :method, :edits, :channel, :channel_id, :key, :payload, :state, :reason, 0, :now) RETURNING id";

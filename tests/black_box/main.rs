@@ -14,7 +14,10 @@
 
 mod bad_input;
 mod cast;
+mod check;
 mod clearml_faults;
+mod clocks;
+mod digests;
 mod dry_run;
 mod everyday;
 mod explain;
@@ -23,11 +26,13 @@ mod floods;
 mod follow;
 mod history;
 mod http;
+mod instances;
 mod once;
 mod projects;
 mod runs;
 mod seeded;
 mod service;
+mod silence;
 mod slack_faults;
 mod slack_flags;
 mod terminal;

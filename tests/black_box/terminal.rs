@@ -47,7 +47,7 @@ fn lines(ended: &Ended) -> Vec<String> {
 fn the_history_table_fits_the_terminal() {
     let world = remembered();
     for (columns, header) in [
-        (60, &["TIME (UTC)", "STATUS", "STATE", "TASK", "PROJECT"][..]),
+        (60, &["TIME (UTC)", "STATUS", "STATE", "TASK"][..]),
         (80, &["TIME (UTC)", "STATUS", "STATE", "TASK", "PROJECT"]),
         (120, &["TIME (UTC)", "STATUS", "STATE", "TASK", "PROJECT", "USER", "WHY"]),
     ] {

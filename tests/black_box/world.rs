@@ -121,6 +121,14 @@ impl World {
         });
     }
 
+    /// How many alerts were sent.
+    pub fn sent(&self) -> usize {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.busy_timeout(PATIENCE).unwrap();
+        database.query_row("SELECT count(*) FROM alerts WHERE state = 'sent'", [], |row| row.get::<_, u32>(0)).unwrap()
+            as usize
+    }
+
     /// Up to where everything is recorded, in milliseconds.
     pub fn watermark(&self) -> i64 {
         let database = rusqlite::Connection::open(self.database()).unwrap();

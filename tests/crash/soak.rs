@@ -236,7 +236,8 @@ impl Soak {
         }
         let status = child.wait().unwrap();
         self.kills += u32::from(status.code().is_none());
-        assert!(matches!(status.code(), None | Some(0 | 3 | 4)), "{status:?}");
+        // A child of a killed one, just about to kill it at a named point, may hold its lock for a moment longer: exit 5.
+        assert!(matches!(status.code(), None | Some(0 | 3..=5)), "{status:?}");
     }
 
     fn deliver_the_rest(&self) {

@@ -4,6 +4,16 @@
 //! Skipped, with a line that says why, where there is no Python or no PyPI; `CLEARML_ALERTS_REQUIRE_INTEROP=1` makes that
 //! a failure.
 
+#![cfg(feature = "sandbox")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test ends where its world is not as declared, and the search path is the machine's"
+)]
+
 mod python;
 #[path = "../black_box/world.rs"]
 #[allow(dead_code, reason = "the black-box tests use the rest of it")]

@@ -45,12 +45,10 @@ pub fn environment() -> Option<Python> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting of the program")]
 fn is_required() -> bool {
     std::env::var("CLEARML_ALERTS_REQUIRE_INTEROP").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()))
 }
 
-#[expect(clippy::disallowed_methods, reason = "to find Python, not to set the program up")]
 fn path() -> std::ffi::OsString {
     std::env::var_os("PATH").unwrap_or_default()
 }

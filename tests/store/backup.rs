@@ -53,6 +53,7 @@ fn a_copy_takes_no_files_place_unless_asked_to() {
     assert_eq!(alerts(&open(&copy)), 1);
     store.fail(1);
     drop(Store::open_with(&copy, Access::Write, "", QUICK).unwrap().fail(7));
+    std::fs::copy(Place::killed().beside("-wal"), place.beside(".copy-wal")).unwrap();
     wait(store.backup(&copy, Overwrite::Yes)).unwrap();
     assert_eq!(alerts(&open(&copy)), 2, "nothing of the copy before it comes back");
     let onto_itself = wait(store.backup(&place.path(), Overwrite::Yes)).unwrap_err();

@@ -150,6 +150,7 @@ pub(crate) fn page_of(tasks: &[Task], rules: Vec<Rule>, watching: Watching) -> P
         pages: None,
         watching,
         now: at(10_000),
+        server_now: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod follow;
 mod render;
+mod table;
 
 use super::arguments::{Format, HistoryArguments};
 use super::exit::Exit;

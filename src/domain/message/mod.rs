@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 pub use alert::{AlertMessage, compose_alert, first_reason};
 pub use digest::{DigestItem, DigestMessage, compose_digest};
-pub use notice::{StartNotice, compose_start, compose_test};
+pub use notice::{SilenceNotice, StartNotice, compose_silence_end, compose_start, compose_test};
 
 use super::delivery::Form;
 use super::text;
