@@ -52,6 +52,7 @@ impl Area {
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
 pub(super) struct Item {
     pub grade: Grade,
     pub area: Area,
