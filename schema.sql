@@ -16,7 +16,8 @@ CREATE TABLE monitor (
     watermark       INTEGER,            -- everything stamped up to here has been recorded; NULL until watching has begun
     generation      INTEGER NOT NULL DEFAULT 0, -- grows with every write; the lock file keeps a copy, so that a lost WAL or an older file is noticed
     last_poll_at    INTEGER,            -- when the last good poll ended
-    announced_at    INTEGER             -- when the last start message was handed to delivery
+    announced_at    INTEGER,            -- when the last start message was handed to delivery
+    service_task    TEXT                -- the task that stands for this monitor in ClearML; NULL where it has none
 ) STRICT;
 
 -- Every task seen, with its last status: what tells news from what is known.
@@ -71,6 +72,7 @@ CREATE TABLE alerts (
     filter          TEXT,               -- for a suppressed one: the filter that spoke
     reason          TEXT,               -- why it is in this state, for a person; NULL where there is nothing to say
     channel         TEXT NOT NULL,      -- where it goes, as the user named the channel
+    silence_id      INTEGER REFERENCES silences (id), -- for one kept quiet by a silence: which
     snapshot        TEXT,               -- the task as polled, as JSON: what the message is made of; NULL once suppressed
     delivery_id     INTEGER REFERENCES deliveries (id), -- the message that tells it; NULL until composed
     digest          INTEGER NOT NULL DEFAULT 0 CHECK (digest IN (0, 1)), -- told by a message that stands for many alerts
@@ -85,14 +87,41 @@ CREATE TABLE alerts (
     CHECK (state IN ('sent', 'suppressed') OR snapshot IS NOT NULL)
 ) STRICT;
 CREATE INDEX alerts_newest ON alerts (status_changed, id);
-CREATE INDEX alerts_told ON alerts (status_changed, outcome) WHERE state <> 'suppressed';
+-- What was not suppressed, with all that the week's chart counts: its rows are never looked up.
+CREATE INDEX alerts_told ON alerts (status_changed, outcome, filter) WHERE filter IS NULL;
 CREATE INDEX alerts_by_state ON alerts (state, status_changed, id);
+CREATE INDEX alerts_by_silence ON alerts (silence_id, channel) WHERE silence_id IS NOT NULL;
 CREATE INDEX alerts_by_task ON alerts (task_id, id);
 CREATE INDEX alerts_by_delivery ON alerts (delivery_id) WHERE delivery_id IS NOT NULL;
 -- The next three hold only what waits: asking what there is to do costs the same however long the history is.
 CREATE INDEX alerts_to_compose ON alerts (channel, status_changed, id) WHERE state IN ('pending', 'held') AND delivery_id IS NULL;
 CREATE INDEX alerts_open ON alerts (created_at) WHERE state IN ('pending', 'sending', 'unknown', 'held');
 CREATE INDEX alerts_dead ON alerts (id) WHERE state = 'dead' AND dropped_at IS NULL;
+
+-- What is not to be told for a while. An outcome that a silence covers is recorded as suppressed, with the silence.
+CREATE TABLE silences (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    covers          TEXT NOT NULL,      -- what it covers, as JSON: {"project", "task", "users", "tags", "statuses", "rules"}; all given must fit
+    author          TEXT NOT NULL,      -- who asked for it
+    reason          TEXT NOT NULL,      -- and why
+    starts_at       INTEGER NOT NULL,   -- it covers outcomes from here
+    ends_at         INTEGER NOT NULL,   -- up to here; a person can end it earlier
+    ended_by        TEXT,               -- who ended it early
+    quiet_end       INTEGER NOT NULL DEFAULT 0 CHECK (quiet_end IN (0, 1)), -- nothing is posted when it ends
+    closed_at       INTEGER,            -- when a poll after its end closed it; from then on no poll reads it
+    created_at      INTEGER NOT NULL,
+    CHECK (ends_at >= starts_at)
+) STRICT;
+CREATE INDEX silences_open ON silences (id) WHERE closed_at IS NULL;
+
+-- What is to be told when a silence has ended: one line in each channel that it kept quiet.
+CREATE TABLE silence_summaries (
+    silence_id      INTEGER NOT NULL REFERENCES silences (id),
+    channel         TEXT NOT NULL,      -- as the user named it
+    delivery_id     INTEGER REFERENCES deliveries (id), -- the message that tells it; NULL until composed
+    PRIMARY KEY (silence_id, channel)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX silence_summaries_to_compose ON silence_summaries (channel) WHERE delivery_id IS NULL;
 
 -- The outbox: one row a message to Slack, with the exact payload, so that a retry sends the same bytes.
 CREATE TABLE deliveries (

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::Outcome;
 use crate::settings::time::{parse_duration, parse_since};
-use crate::settings::{AllFlags, DatabaseFlags, Since, WebFlags, argv, defaults};
+use crate::settings::{AllFlags, DatabaseFlags, EnqueueFlags, RegisterFlags, Since, WebFlags, argv, defaults};
 
 /// The states of an alert, by the words of `history --state`.
 pub const STATES: [&str; 7] = ["pending", "sending", "unknown", "held", "sent", "dead", "suppressed"];
@@ -66,6 +66,27 @@ Examples:
   clearml-alerts explain https://app.clear.ml/projects/…/tasks/4f2a9c…/output/log
   clearml-alerts explain 4f2a9c --project vision --format json";
 
+const CHECK_EXAMPLES: &str = "\
+Takes the flags of `run`: give those of your service. Nothing is changed.
+
+Exit codes: 0 it works (warnings included); otherwise that of the first
+failure: 2 settings, 3 ClearML, 4 Slack, 6 the database.
+
+Examples:
+  clearml-alerts check --local --channel '#ml-alerts' --project vision
+  clearml-alerts check --local --channel '#ml-alerts' --send-test";
+
+const SILENCE_EXAMPLES: &str = "\
+A running service obeys from its next poll on. What is silenced stays in the
+history as suppressed; when the silence ends, one line in the channel tells how
+much it was.
+
+Examples:
+  clearml-alerts silence add --project '^vision/' --for 2h \\
+      --author ada --reason 'storage maintenance'
+  clearml-alerts silence list
+  clearml-alerts silence end 3 --author ada";
+
 const DEAD_EXAMPLES: &str = "\
 Examples:
   clearml-alerts dead list
@@ -101,6 +122,7 @@ pub enum Command {
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Box<ExplainArguments>),
     /// Check settings, ClearML, Slack and the database, one line each
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(Box<CheckArguments>),
     /// List, show, retry or drop alerts that could not be delivered
     #[command(after_help = DEAD_EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
@@ -108,6 +130,13 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: DeadCommand,
+    },
+    /// Keep outcomes quiet for a while; they stay in the history
+    #[command(after_help = SILENCE_EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+    Silence {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: SilenceCommand,
     },
     /// Copy the database to a file, also while the service runs
     Backup(BackupArguments),
@@ -138,6 +167,12 @@ pub struct RunArguments {
     /// How it is watched.
     #[command(flatten)]
     pub web: WebFlags,
+    /// Whether it shows itself in ClearML.
+    #[command(flatten)]
+    pub register: RegisterFlags,
+    /// How it enqueues itself.
+    #[command(flatten)]
+    pub enqueue: EnqueueFlags,
 }
 
 /// `once`.
@@ -185,6 +220,12 @@ pub struct CheckArguments {
     /// Also read every page of the database
     #[arg(long, help_heading = "Check")]
     pub deep: bool,
+    /// Also post a test message, and print its address
+    #[arg(long, help_heading = "Check")]
+    pub send_test: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Check")]
+    pub format: ReportFormat,
 }
 
 /// `history`.
@@ -279,6 +320,92 @@ pub enum DeadCommand {
         #[command(flatten)]
         database: DatabaseFlags,
     },
+}
+
+/// `silence`.
+#[derive(Subcommand, Debug, Clone)]
+pub enum SilenceCommand {
+    /// Begin a silence now; everything given must fit
+    Add(Box<SilenceAdd>),
+    /// List silences and how many alerts each kept quiet
+    List(SilenceList),
+    /// End a silence now
+    End(SilenceEnd),
+}
+
+/// `silence add`.
+#[derive(Args, Debug, Clone)]
+pub struct SilenceAdd {
+    /// Projects whose full name matches (a regular expression, case-sensitive)
+    #[arg(long, value_name = "PATTERN", help_heading = "What to silence")]
+    pub project: Option<String>,
+    /// Tasks whose name matches, likewise
+    #[arg(long, value_name = "PATTERN", help_heading = "What to silence")]
+    pub task: Option<String>,
+    /// Tasks of this user, by name or ID; can be given several times
+    #[arg(long, value_name = "USER", help_heading = "What to silence")]
+    pub user: Vec<String>,
+    /// Tasks with this tag; can be given several times
+    #[arg(long, value_name = "TAG", help_heading = "What to silence")]
+    pub tag: Vec<String>,
+    /// This outcome: failed, completed, stopped
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = outcome, help_heading = "What to silence")]
+    pub status: Vec<Outcome>,
+    /// Alerts of this rule
+    #[arg(long, value_name = "RULE", help_heading = "What to silence")]
+    pub rule: Vec<String>,
+    /// Every alert
+    #[arg(long, help_heading = "What to silence")]
+    pub everything: bool,
+    /// For so long: 30m, 2h, 3d
+    #[arg(
+        long = "for", value_name = "DURATION", value_parser = parse_duration, required_unless_present = "until",
+        conflicts_with = "until", help_heading = "How long"
+    )]
+    pub duration: Option<Duration>,
+    /// Until this time (UTC): 2026-11-23, 2026-11-23T08:00
+    #[arg(long, value_name = "WHEN", value_parser = parse_since, help_heading = "How long")]
+    pub until: Option<Since>,
+    /// Why; it is told with every alert that is kept quiet
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub reason: String,
+    /// Who asks for it
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub author: String,
+    /// Do not post what was silenced when it ends
+    #[arg(long)]
+    pub quiet_end: bool,
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseFlags,
+}
+
+/// `silence list`.
+#[derive(Args, Debug, Clone)]
+pub struct SilenceList {
+    /// Also those that are over
+    #[arg(long)]
+    pub all: bool,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: ReportFormat,
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseFlags,
+}
+
+/// `silence end`.
+#[derive(Args, Debug, Clone)]
+pub struct SilenceEnd {
+    /// The silence's number, as `silence list` shows it
+    #[arg(value_name = "ID")]
+    pub id: i64,
+    /// Who ends it
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseFlags,
 }
 
 /// Which dead alerts: some, or all of them.

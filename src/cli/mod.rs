@@ -3,11 +3,12 @@
 pub mod arguments;
 mod assemble;
 mod backup;
-mod database;
+mod check;
 mod dead;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod dry_run;
+mod enqueue;
 mod exit;
 mod explain;
 mod history;
@@ -15,12 +16,14 @@ mod logging;
 mod manual;
 mod once;
 mod output;
+mod own_task;
 mod patience;
 mod progress;
 mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod signals;
+mod silence;
 mod start;
 mod test_knobs;
 mod watched;
@@ -57,8 +60,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let is_set = |name: &str| environment.variable(name).is_some_and(|value| !value.is_empty());
     let rust_log = environment.variable("RUST_LOG").and_then(|value| value.into_string().ok());
     let level = logging::Level::of(&arguments);
-    logging::start(arguments.log_format, level, rust_log.as_deref(), is_set("NO_COLOR"));
-    match execute(arguments, environment) {
+    let log = logging::start(arguments.log_format, level, rust_log.as_deref(), is_set("NO_COLOR"));
+    match execute(arguments, environment, log) {
         Ok(exit) => exit.into(),
         Err(error) => {
             report(&error);
@@ -74,10 +77,11 @@ fn report(error: &anyhow::Error) {
     eprintln!("{}", output::error_width().map_or_else(|| told.clone(), |width| output::wrap(&told, width)));
 }
 
-fn execute(arguments: Arguments, environment: ProcessEnvironment) -> anyhow::Result<Exit> {
-    let context = test_knobs::context(environment);
+fn execute(arguments: Arguments, environment: ProcessEnvironment, log: logging::Log) -> anyhow::Result<Exit> {
+    let context = test_knobs::context(environment, log);
     match arguments.command {
         Command::History(arguments) => history::run(&arguments, &context),
+        Command::Silence { command } => block_on(silence::run(command, &context)),
         Command::Dead { command } => block_on(dead::run(command, &context)),
         Command::Backup(arguments) => block_on(backup::make(&arguments, &context)),
         Command::Restore(arguments) => backup::restore(&arguments, &context),
@@ -86,7 +90,7 @@ fn execute(arguments: Arguments, environment: ProcessEnvironment) -> anyhow::Res
         Command::Run(arguments) => block_on(run::run(*arguments, &context)),
         Command::Once(arguments) => block_on(once::run(*arguments, &context)),
         Command::Explain(arguments) => block_on(explain::run(*arguments, &context)),
-        Command::Check(arguments) => block_on(database::check(*arguments, &context)),
+        Command::Check(arguments) => block_on(check::run(*arguments, &context)),
         #[cfg(feature = "sandbox")]
         Command::Demo(_) => block_on(demo::run(&context)),
         #[cfg(feature = "sandbox")]

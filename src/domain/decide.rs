@@ -2,6 +2,7 @@
 
 use super::rule::{Rule, Verdict};
 use super::run::{Change, KnownTask, Observation, observe};
+use super::silence::Silences;
 use super::task::{Outcome, Task};
 
 /// What is to be recorded for one row of a poll.
@@ -22,20 +23,30 @@ pub struct RuleVerdict {
     pub outcome: Outcome,
     /// What it said.
     pub verdict: Verdict,
+    /// The silence that keeps it quiet, by number; a filter of the rule itself speaks first.
+    pub silence: Option<i64>,
 }
 
-/// Decides what one polled row means, given what is known of its task.
-pub fn decide(known: Option<&KnownTask>, task: &Task, rules: &[Rule]) -> Decision {
+/// Decides what one polled row means, given what is known of its task and which silences are in force.
+pub fn decide(known: Option<&KnownTask>, task: &Task, rules: &[Rule], silences: &Silences) -> Decision {
     let observation = observe(known, task);
     let verdicts = match observation.change {
-        Change::Ended(outcome) => rules
-            .iter()
-            .enumerate()
-            .map(|(rule, each)| RuleVerdict { rule, outcome, verdict: each.judge(task, outcome) })
-            .collect(),
+        Change::Ended(outcome) => {
+            rules.iter().enumerate().map(|(rule, each)| verdict(rule, each, task, outcome, silences)).collect()
+        }
         Change::Nothing | Change::Restamp | Change::Moved => Vec::new(),
     };
     Decision { observation, verdicts }
+}
+
+fn verdict(position: usize, rule: &Rule, task: &Task, outcome: Outcome, silences: &Silences) -> RuleVerdict {
+    let judged = rule.judge(task, outcome);
+    let silence = match judged {
+        Verdict::Alert => silences.covering(task, outcome, &rule.name),
+        Verdict::Suppressed(_) => None,
+    };
+    let verdict = silence.map_or(judged, |silence| Verdict::Suppressed(silence.suppression()));
+    RuleVerdict { rule: position, outcome, verdict, silence: silence.map(|silence| silence.id) }
 }
 
 #[cfg(test)]
@@ -59,6 +70,7 @@ pub(crate) mod tests {
             include_archived: false,
             users: UserFilter::Everyone,
             channel: "#ml-alerts".to_owned(),
+            own_task: None,
             message_prefix: None,
         }
     }
@@ -103,7 +115,7 @@ pub(crate) mod tests {
         let mut known = None;
         let mut alerted = Vec::new();
         for each in rows {
-            let decision = decide(known.as_ref(), each, std::slice::from_ref(&rule));
+            let decision = decide(known.as_ref(), each, std::slice::from_ref(&rule), &Silences::default());
             let run = decision.observation.known.run;
             alerted.extend(decision.verdicts.iter().map(|verdict| (run, verdict.outcome)));
             known = Some(decision.observation.known);
@@ -317,8 +329,8 @@ pub(crate) mod tests {
             let mut known: Option<KnownTask> = None;
             for event in events {
                 model.happen(event);
-                let first = decide(known.as_ref(), &model.row, &[watch_all()]);
-                let again = decide(Some(&first.observation.known), &model.row, &[watch_all()]);
+                let first = decide(known.as_ref(), &model.row, &[watch_all()], &Silences::default());
+                let again = decide(Some(&first.observation.known), &model.row, &[watch_all()], &Silences::default());
                 prop_assert_eq!(again.observation.change, Change::Nothing);
                 prop_assert!(again.verdicts.is_empty());
                 known = Some(first.observation.known);

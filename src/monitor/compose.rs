@@ -8,10 +8,11 @@ use futures_util::future::join_all;
 use super::deliver::Deliverer;
 use super::error::MonitorError;
 use crate::domain::message::{
-    self, AlertMessage, DigestItem, DigestMessage, Place, StartNotice, compose_alert, compose_digest, compose_start,
+    self, AlertMessage, DigestItem, DigestMessage, Place, SilenceNotice, StartNotice, compose_alert, compose_digest,
+    compose_silence_end, compose_start,
 };
-use crate::domain::{PendingAlert, console};
-use crate::store::{Delivery, DeliveryKind, Method, NewDelivery};
+use crate::domain::{PendingAlert, Redactor, console};
+use crate::store::{Delivery, DeliveryKind, Method, NewDelivery, SilenceSummary};
 
 /// Alerts composed at once: their consoles are fetched side by side.
 const BATCH: usize = 8;
@@ -23,6 +24,10 @@ const CONSOLE_EVENTS: u32 = 20;
 const CONSOLE_LINES: usize = 20;
 /// Characters of console in an alert.
 const CONSOLE_CHARACTERS: usize = 2_400;
+/// Lines of console in which secrets are looked for.
+const SEARCHED_LINES: usize = 20_000;
+/// Characters of console in which secrets are looked for.
+const SEARCHED_CHARACTERS: usize = 256 * 1024;
 /// A console is waited for no longer than this.
 const CONSOLE_PATIENCE: Duration = Duration::from_secs(10);
 /// A digest is edited while the flood lasts and it is no older than this; then a new one begins.
@@ -35,6 +40,9 @@ impl Deliverer {
     /// was anything.
     pub(super) async fn compose_due(&mut self, channel: &str, channel_id: &str) -> Result<bool, MonitorError> {
         if self.compose_notice(channel, channel_id).await? {
+            return Ok(true);
+        }
+        if self.compose_silence_end(channel, channel_id).await? {
             return Ok(true);
         }
         let waiting = self.store.count_to_compose(channel).await?;
@@ -96,7 +104,7 @@ impl Deliverer {
     async fn console(&self, alert: &PendingAlert) -> Option<console::ConsoleTail> {
         let asked = self.clearml.console_tail(&alert.task.id, CONSOLE_EVENTS);
         match tokio::time::timeout(CONSOLE_PATIENCE, asked).await {
-            Ok(Ok(messages)) => Some(console::tail(&messages.join("\n"), CONSOLE_LINES, CONSOLE_CHARACTERS)),
+            Ok(Ok(messages)) => Some(tail_without_secrets(&messages.join("\n"), &self.config.redactor)),
             Ok(Err(error)) => {
                 tracing::warn!(task = %alert.task.id, %error, "the console could not be fetched; the alert goes without it");
                 None
@@ -173,6 +181,27 @@ impl Deliverer {
         Ok(true)
     }
 
+    /// One line for a silence that has ended and kept this channel quiet.
+    async fn compose_silence_end(&self, channel: &str, channel_id: &str) -> Result<bool, MonitorError> {
+        let Some(SilenceSummary { silence, counts }) = self.store.silence_to_tell(channel).await? else {
+            return Ok(false);
+        };
+        let (payload, key) = compose_silence_end(&SilenceNotice {
+            channel_id,
+            instance: &self.config.instance,
+            id: silence.id,
+            covers: &silence.covers.to_string(),
+            author: &silence.author,
+            reason: &silence.reason,
+            counts: &counts,
+        });
+        let (channel, channel_id) = (channel.to_owned(), channel_id.to_owned());
+        let (kind, method, edits, alerts) = (DeliveryKind::Notice, Method::Post, None, Vec::new());
+        let notice = NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts };
+        self.store.tell_silence(silence.id, notice, self.clock.now()).await?;
+        Ok(true)
+    }
+
     fn prefix_of(&self, rule: &str) -> Option<&str> {
         self.config.prefixes.get(rule).map(String::as_str)
     }
@@ -181,6 +210,14 @@ impl Deliverer {
         let version = self.clearml.session().and_then(|session| session.server_version);
         self.config.web.as_deref().map(|web| crate::domain::WebPages::new(web, version.as_deref()))
     }
+}
+
+/// The console's end. Secrets are looked for in what a terminal would show, and in more of it than is quoted: one that is
+/// cut in two is hard to know.
+fn tail_without_secrets(raw: &str, redactor: &Redactor) -> console::ConsoleTail {
+    let shown = console::tail(raw, SEARCHED_LINES, SEARCHED_CHARACTERS);
+    let tail = console::tail(&redactor.redact(&shown.lines.join("\n")), CONSOLE_LINES, CONSOLE_CHARACTERS);
+    console::ConsoleTail { cut: tail.cut || shown.cut, ..tail }
 }
 
 fn digest_item(alert: &PendingAlert) -> DigestItem {

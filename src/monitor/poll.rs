@@ -127,6 +127,12 @@ impl Poller {
         Self { store, clearml, clock, rules, projects: pattern.map(Projects::new), config, news }
     }
 
+    /// Keeps quiet about this task: it is the monitor itself.
+    pub fn ignore_own_task(&mut self, task: &str) {
+        let rules = self.rules.iter().cloned().map(|rule| Rule { own_task: Some(task.to_owned()), ..rule });
+        self.rules = Arc::new(rules.collect());
+    }
+
     /// Refuses to start with a project pattern that matches nothing.
     pub async fn require_projects(&mut self) -> Result<(), MonitorError> {
         let Some(projects) = &mut self.projects else {
@@ -163,12 +169,22 @@ impl Poller {
             let watermark = self.store.monitor().await?.watermark;
             return Ok(PollReport { began, watermark, ..PollReport::default() });
         }
-        let from = watermark.minus(depth.overlap()).max(watch_from);
+        let from = self.not_in_the_future(watermark).minus(depth.overlap()).max(watch_from);
         let since = began.then_some(watch_from);
         let mut report = PollReport { began, since, ..self.read_outcomes(from).await? };
         report.watermark = self.store.monitor().await?.watermark;
         self.note_poll(record.last_poll_at).await?;
+        self.close_silences().await?;
         Ok(report)
+    }
+
+    /// Silences whose time is over when a poll has gone through are closed, and what they kept quiet is told.
+    async fn close_silences(&self) -> Result<(), MonitorError> {
+        for closed in self.store.close_silences(self.clock.now()).await? {
+            tracing::info!(silence = closed.id, silenced = closed.silenced, "a silence has ended");
+            self.news.notify_one();
+        }
+        Ok(())
     }
 
     /// Notes how a poll ended.
@@ -229,6 +245,7 @@ impl Poller {
             watermark = page.newest.map_or(watermark, |newest| watermark.max(self.not_in_the_future(newest)));
             let page = self.page(page.tasks, Arc::default(), None, Watching::Baseline);
             self.store.record_page(page).await?;
+            crate::crash::point("baseline_page");
         }
         self.begin(from, watermark).await?;
         Ok(from)
@@ -241,11 +258,12 @@ impl Poller {
     }
 
     fn page(&self, tasks: Vec<Task>, rules: Arc<Vec<Rule>>, newest: Option<Stamp>, watching: Watching) -> PageToRecord {
-        PageToRecord { tasks, rules, pages: self.web_pages(), newest, watching, now: self.clock.now() }
+        let (now, server_now) = (self.clock.now(), self.clearml.server_time());
+        PageToRecord { tasks, rules, pages: self.web_pages(), newest, watching, now, server_now }
     }
 
-    /// A stamp that lies ahead of the server's own clock must not become the watermark: everything until then would be
-    /// passed over.
+    /// A stamp that lies ahead of the server's own clock must not become the watermark, and is none any more where that
+    /// clock was set back: everything until then would be passed over.
     fn not_in_the_future(&self, stamp: Stamp) -> Stamp {
         self.clearml.server_time().map_or(stamp, |now| stamp.min(now))
     }

@@ -1,7 +1,7 @@
 //! What a poll would make of a task now: the same decision, recorded nowhere. Pure; `explain` asks and tells.
 
 use super::poll::SWEEP;
-use crate::domain::{Decision, KnownTask, Rule, Stamp, Task, decide};
+use crate::domain::{Decision, KnownTask, Rule, Silences, Stamp, Task, decide};
 use crate::store::MonitorRecord;
 
 /// What a poll would make of a task now.
@@ -35,8 +35,14 @@ pub enum WhyUnseen {
 }
 
 /// What a poll would make of `task` now, given what is recorded of it.
-pub fn prospect(record: &MonitorRecord, known: Option<&KnownTask>, task: &Task, rules: &[Rule]) -> Prospect {
-    let decision = decide(known, task, rules);
+pub fn prospect(
+    record: &MonitorRecord,
+    known: Option<&KnownTask>,
+    task: &Task,
+    rules: &[Rule],
+    silences: &Silences,
+) -> Prospect {
+    let decision = decide(known, task, rules, silences);
     let unseen = why_unseen(record, task);
     // What is recorded already is told as that, wherever its stamp lies.
     let is_recorded = decision.observation.change == crate::domain::Change::Nothing;
@@ -76,6 +82,7 @@ mod tests {
             watermark: Some(Stamp::from_millis(watermark)),
             last_poll_at: None,
             announced_at: None,
+            service_task: None,
         }
     }
 
@@ -84,7 +91,7 @@ mod tests {
     }
 
     fn of(record: &MonitorRecord, task: &Task) -> Prospect {
-        prospect(record, None, task, &[watch_all()])
+        prospect(record, None, task, &[watch_all()], &Silences::default())
     }
 
     #[test]
@@ -111,7 +118,7 @@ mod tests {
         assert_eq!(decision.observation.change, Change::Ended(Outcome::Failed));
         let known = decision.observation.known;
         let long_after = record(10 * HOUR, 90 * HOUR);
-        let again = prospect(&long_after, Some(&known), &failed_at(18 * HOUR), &[watch_all()]);
+        let again = prospect(&long_after, Some(&known), &failed_at(18 * HOUR), &[watch_all()], &Silences::default());
         let Prospect::Decided(again) = again else { panic!() };
         assert_eq!(again.observation.change, Change::Nothing);
     }

@@ -28,6 +28,9 @@ const LAST_POST: Duration = Duration::from_secs(4);
 /// A failure that goes on is spoken of again after so many times.
 const REMIND_EVERY: u32 = 60;
 
+/// So many different failures are spoken of; a server that says something else each time is only counted.
+const MOST_SPOKEN: usize = 10;
+
 /// How the service runs.
 #[derive(Debug, Clone)]
 pub struct ServiceConfig {
@@ -122,7 +125,7 @@ async fn deliver_loop(
     let _ends_the_other = stop.clone().drop_guard();
     for channel in channels {
         tokio::select! {
-            checked = deliverer.check_channel(&channel) => checked?,
+            checked = deliverer.check_channel(&channel) => checked.or_else(if_passing)?,
             () = stop.cancelled() => return Ok(()),
         }
     }
@@ -150,11 +153,17 @@ async fn deliver_loop(
     }
 }
 
+/// A database that is busy or full for the moment is met again, and told of, in the loop.
+fn if_passing(error: MonitorError) -> Result<(), MonitorError> {
+    if error.is_transient() { Ok(()) } else { Err(error) }
+}
+
 /// Logs polls: what changed, a failure once and then counted, the end of failures, and now and then that all is well.
 #[derive(Debug, Default)]
 struct PollLog {
     failures: u32,
-    spoken: String,
+    /// What the failures since the last good poll said, each told once.
+    spoken: HashSet<String>,
     good_since_alive: u32,
     alive_at: Option<Instant>,
     told_problems: HashSet<RowProblem>,
@@ -180,9 +189,8 @@ impl PollLog {
     fn failed(&mut self, error: &MonitorError) {
         self.failures = self.failures.saturating_add(1);
         let text = error.to_string();
-        if text != self.spoken {
+        if self.spoken.len() < MOST_SPOKEN && self.spoken.insert(text.clone()) {
             tracing::error!(error = %text, "the poll failed and moved nothing; trying again");
-            self.spoken = text;
         } else if self.failures.is_multiple_of(REMIND_EVERY) {
             tracing::error!(error = %text, failed_polls = self.failures, "polls still fail");
         }

@@ -38,19 +38,35 @@ impl Client {
     /// channels are searched where the token has `groups:read`. Slack has no look-up by name, so this lists channels
     /// until the first match: remember the ID.
     pub async fn find_channel(&self, name: &str) -> Result<Option<Channel>, SlackError> {
-        match self.find_channel_among(PUBLIC_AND_PRIVATE, name).await {
-            Err(error) if lacks_sight_of_private_channels(&error) => self.find_channel_among(PUBLIC, name).await,
+        self.find_channel_where(name, false).await
+    }
+
+    /// The archived channel of this name: what is told where no living one is found.
+    pub async fn find_archived_channel(&self, name: &str) -> Result<Option<Channel>, SlackError> {
+        Ok(self.find_channel_where(name, true).await?.filter(|channel| channel.is_archived))
+    }
+
+    async fn find_channel_where(&self, name: &str, archived_too: bool) -> Result<Option<Channel>, SlackError> {
+        match self.find_channel_among(PUBLIC_AND_PRIVATE, name, archived_too).await {
+            Err(error) if lacks_sight_of_private_channels(&error) => {
+                self.find_channel_among(PUBLIC, name, archived_too).await
+            }
             found => found,
         }
     }
 
-    async fn find_channel_among(&self, types: &str, name: &str) -> Result<Option<Channel>, SlackError> {
+    async fn find_channel_among(
+        &self,
+        types: &str,
+        name: &str,
+        archived_too: bool,
+    ) -> Result<Option<Channel>, SlackError> {
         let wanted = name.trim().trim_start_matches('#').to_lowercase();
         let mut pages = Pages::default();
         loop {
             let fields = [
                 ("types", types.to_owned()),
-                ("exclude_archived", "true".to_owned()),
+                ("exclude_archived", (!archived_too).to_string()),
                 ("limit", CHANNELS_A_PAGE.to_owned()),
             ];
             let (reply, page) = self.read(Method::ListChannels, &pages.with_cursor(fields)).await?;

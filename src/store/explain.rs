@@ -4,8 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::history::{alert_record, alerts_where};
+use super::letters::attempts_of;
 use super::rows::{count, stamp};
-use super::{Store, StoreError, pages};
+use super::{AttemptRecord, Store, StoreError, pages};
 use crate::domain::{AlertRecord, KnownTask, Stamp, Status};
 
 /// Everything recorded of one task.
@@ -73,9 +74,11 @@ pub struct VerdictRecord {
     pub filter: Option<String>,
     /// The message that tells it, once composed.
     pub message: Option<MessageRecord>,
+    /// Every try to tell it, oldest first, those of earlier messages included.
+    pub tries: Vec<AttemptRecord>,
 }
 
-/// A message to Slack, and every attempt to send it.
+/// A message to Slack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MessageRecord {
     /// Its number in the outbox.
@@ -97,29 +100,6 @@ pub struct MessageRecord {
     pub payload: String,
     /// Its address on the web, where somebody has asked Slack for it; never stored.
     pub permalink: Option<String>,
-    /// Every attempt, oldest first.
-    pub attempts: Vec<AttemptRecord>,
-}
-
-/// One try to send a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AttemptRecord {
-    /// When it began.
-    pub started_at: Stamp,
-    /// What the answer meant; `None` while it is not known, also after a kill.
-    pub class: Option<String>,
-    /// The HTTP status.
-    pub http_status: Option<u16>,
-    /// Slack's error, or what happened to the connection.
-    pub error: Option<String>,
-    /// What else Slack said.
-    pub detail: Option<String>,
-    /// How long it took, in milliseconds.
-    pub took_ms: Option<i64>,
-    /// SHA-256 of what was sent.
-    pub payload_sha256: String,
-    /// Its size in bytes.
-    pub payload_bytes: i64,
 }
 
 impl Store {
@@ -177,21 +157,20 @@ fn verdicts(
     let rows = statement.query_map([key], |row| {
         let delivery: Option<i64> = row.get("delivery_id")?;
         let (run, filter) = (row.get("run")?, row.get("filter")?);
-        Ok((VerdictRecord { alert: alert_record(row)?, run, filter, message: None }, delivery))
+        let (message, tries) = (None, Vec::new());
+        Ok((VerdictRecord { alert: alert_record(row)?, run, filter, message, tries }, delivery))
     })?;
     let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     rows.into_iter()
         .map(|(verdict, delivery)| {
             let message = delivery.map(|delivery| message(connection, delivery)).transpose()?;
-            Ok(VerdictRecord { message, ..verdict })
+            let tries = attempts_of(connection, verdict.alert.id)?;
+            Ok(VerdictRecord { message, tries, ..verdict })
         })
         .collect()
 }
 
 fn message(connection: &Connection, delivery: i64) -> rusqlite::Result<MessageRecord> {
-    let sql = "SELECT started_at, class, http_status, error, detail, took_ms, payload_sha256, payload_bytes
-               FROM attempts WHERE delivery_id = ?1 ORDER BY id";
-    let attempts = connection.prepare_cached(sql)?.query_map([delivery], attempt)?.collect::<Result<_, _>>()?;
     let sql = "SELECT id, kind, form, state, channel_id, message_ts, possible_duplicate, payload
                FROM deliveries WHERE id = ?1";
     connection.prepare_cached(sql)?.query_row([delivery], |row| {
@@ -205,7 +184,6 @@ fn message(connection: &Connection, delivery: i64) -> rusqlite::Result<MessageRe
             possible_duplicate: row.get("possible_duplicate")?,
             payload: row.get("payload")?,
             permalink: None,
-            attempts,
         })
     })
 }
@@ -233,18 +211,5 @@ fn transition(row: &Row<'_>) -> rusqlite::Result<TransitionRecord> {
         reason: row.get("reason")?,
         message: row.get("message")?,
         seen_at: stamp(row, "seen_at")?,
-    })
-}
-
-fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRecord> {
-    Ok(AttemptRecord {
-        started_at: stamp(row, "started_at")?,
-        class: row.get("class")?,
-        http_status: row.get("http_status")?,
-        error: row.get("error")?,
-        detail: row.get("detail")?,
-        took_ms: row.get("took_ms")?,
-        payload_sha256: row.get("payload_sha256")?,
-        payload_bytes: row.get("payload_bytes")?,
     })
 }

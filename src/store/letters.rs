@@ -186,7 +186,7 @@ fn detail(connection: &Connection, alert: i64, delivery: i64) -> rusqlite::Resul
 pub(super) const ATTEMPTS_OF: &str = "SELECT attempts.* FROM tellings
     JOIN attempts ON attempts.delivery_id = tellings.delivery_id WHERE tellings.alert_id = ?1 ORDER BY attempts.id";
 
-fn attempts_of(connection: &Connection, alert: i64) -> rusqlite::Result<Vec<AttemptRecord>> {
+pub(super) fn attempts_of(connection: &Connection, alert: i64) -> rusqlite::Result<Vec<AttemptRecord>> {
     connection.prepare_cached(ATTEMPTS_OF)?.query_map([alert], attempt)?.collect()
 }
 

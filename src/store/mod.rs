@@ -24,6 +24,7 @@ mod retarget;
 mod rows;
 mod schema;
 mod sight;
+mod silences;
 mod site;
 
 use std::fmt;
@@ -40,9 +41,7 @@ pub use channels::{ChannelRecord, Pause};
 pub use dead::{Retried, Which};
 pub use deliveries::{Delivery, DeliveryKind, Method, NewDelivery};
 pub use error::StoreError;
-pub use explain::{
-    AttemptRecord as MessageAttempt, MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord,
-};
+pub use explain::{MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord};
 pub use history::{HistoryFilter, Order, Place};
 pub use letters::{AttemptRecord, DeadLetter, DeadLetterDetail};
 pub use lock::InstanceLock;
@@ -51,6 +50,7 @@ pub use open::Access;
 pub use pages::{PageToRecord, Recorded, RecordedAlert, Watching};
 pub use queue::QueueCounts;
 pub use sight::{HourCount, ParkedChannel, ToldAlert};
+pub use silences::{ClosedSilence, Ending, NewSilence, SilenceRecord, SilenceSummary};
 pub use site::Limits;
 
 use error::Stop;
@@ -71,6 +71,8 @@ struct Inner {
     pool: Pool<SqliteConnectionManager>,
     writer: tokio::sync::Mutex<()>,
     lock: Option<InstanceLock>,
+    // The last one to go: until then the connections are open.
+    _here: file::OpenHere,
 }
 
 impl fmt::Debug for Store {

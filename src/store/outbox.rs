@@ -1,10 +1,12 @@
 //! The outbox: what is to be composed, what is to be sent, what is to be looked for.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
 use super::deliveries::{DELIVERY_COLUMNS, PENDING_COLUMNS, delivery, pending_alert};
 use super::error::Stop;
-use super::rows::count;
+use super::rows::{count, maybe_stamp};
 use super::{Delivery, DeliveryKind, NewDelivery, Store, StoreError, channels, monitor};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::{AlertState, PendingAlert, Stamp};
@@ -102,6 +104,27 @@ impl Store {
         .await
     }
 
+    /// When the next message for `channel` whose answer was lost is to be looked for.
+    pub async fn next_look(&self, channel: &str) -> Result<Option<Stamp>, StoreError> {
+        let channel = channel.to_owned();
+        self.read(move |connection| {
+            let sql = format!(
+                "SELECT min(due_at) AS due FROM deliveries WHERE channel = ?1 AND {OPEN} AND state = 'unknown'"
+            );
+            connection.prepare_cached(&sql)?.query_row([channel], |row| maybe_stamp(row, "due"))
+        })
+        .await
+    }
+
+    /// The `ts` of the messages that Slack confirmed a little before this delivery, and after it.
+    pub async fn shown_around(&self, delivery: i64) -> Result<HashSet<String>, StoreError> {
+        self.read(move |connection| {
+            let sql = "SELECT message_ts FROM deliveries WHERE id > ?1 - 1000 AND message_ts IS NOT NULL";
+            connection.prepare_cached(sql)?.query_map([delivery], |row| row.get(0))?.collect()
+        })
+        .await
+    }
+
     /// The newest digest of `channel` that may still be edited: shown after `shown_after`, and it or its newest edit after
     /// `active_after`.
     pub async fn open_digest(
@@ -138,7 +161,8 @@ pub(super) fn channels_with_work() -> String {
     };
     format!(
         "WITH RECURSIVE {}, {} SELECT channel FROM composing WHERE channel IS NOT NULL
-         UNION SELECT channel FROM outgoing WHERE channel IS NOT NULL",
+         UNION SELECT channel FROM outgoing WHERE channel IS NOT NULL
+         UNION SELECT channel FROM silence_summaries WHERE delivery_id IS NULL",
         walk("composing", "alerts", "alerts_to_compose", TO_COMPOSE),
         walk("outgoing", "deliveries", "deliveries_open", OPEN),
     )
@@ -187,7 +211,7 @@ pub(super) fn alerts_of_digest() -> String {
     )
 }
 
-fn insert(tx: &Transaction<'_>, new: &NewDelivery, now: Stamp) -> Result<i64, Stop> {
+pub(super) fn insert(tx: &Transaction<'_>, new: &NewDelivery, now: Stamp) -> Result<i64, Stop> {
     let (state, reason) = resting(tx, &new.channel, DeliveryState::Pending, None)?;
     let sql = "INSERT INTO deliveries (kind, method, edits, channel, channel_id, key, payload, state, reason, due_at, created_at)
                VALUES (:kind, :method, :edits, :channel, :channel_id, :key, :payload, :state, :reason, 0, :now) RETURNING id";

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
 use super::rows::{maybe_stamp, outcome, stamp, unreadable};
-use super::{Store, StoreError, channels, monitor};
+use super::{Store, StoreError, channels, monitor, silences};
 use crate::domain::{
-    AlertState, Change, Decision, Ended, KnownTask, Outcome, OutcomeSet, Rule, Stamp, Status, Suppression, Task,
-    Verdict, WebPages, decide,
+    AlertState, Change, Decision, Ended, KnownTask, Outcome, OutcomeSet, Rule, RuleVerdict, Silences, Stamp, Status,
+    Suppression, Task, Verdict, WebPages, decide,
 };
 
 /// A page of a poll with all that is needed to decide it.
@@ -26,6 +26,8 @@ pub struct PageToRecord {
     pub watching: Watching,
     /// The time now.
     pub now: Stamp,
+    /// The same moment by the server's clock, where it is known.
+    pub server_now: Option<Stamp>,
 }
 
 /// What a page is read for.
@@ -81,10 +83,11 @@ impl Store {
 
 fn record_page(tx: &Transaction<'_>, page: &PageToRecord) -> rusqlite::Result<Recorded> {
     let mut recorded = Recorded::default();
+    let silences = Silences::new(silences::open(tx)?, page.now, page.server_now);
     for task in &page.tasks {
         let known = known_task(tx, &task.id)?;
         let rules: &[Rule] = if page.watching == Watching::Outcomes { &page.rules } else { &[] };
-        let decision = decide(known.as_ref(), task, rules);
+        let decision = decide(known.as_ref(), task, rules, &silences);
         if decision.observation.change == Change::Nothing {
             continue;
         }
@@ -202,7 +205,7 @@ fn save_verdicts(
             Verdict::Suppressed(suppression) => Some(suppression.clone()),
         };
         let run = decision.observation.known.run;
-        let Some(id) = save_verdict(tx, task, run, each.outcome, rule, suppressed.as_ref(), page)? else {
+        let Some(id) = save_verdict(tx, task, run, each, rule, suppressed.as_ref(), page)? else {
             continue;
         };
         recorded.alerts.push(RecordedAlert {
@@ -223,7 +226,7 @@ fn save_verdict(
     tx: &Transaction<'_>,
     task: &Task,
     run: u32,
-    outcome: Outcome,
+    verdict: &RuleVerdict,
     rule: &Rule,
     suppressed: Option<&Suppression>,
     page: &PageToRecord,
@@ -240,20 +243,20 @@ fn save_verdict(
     };
     let sql =
         "INSERT INTO alerts (rule, task_id, run, outcome, status_changed, task_name, project_id, project, user_id,
-                   user, state, filter, reason, channel, snapshot, url, created_at)
+                   user, state, filter, reason, channel, silence_id, snapshot, url, created_at)
                VALUES (:rule, :task_id, :run, :outcome, :status_changed, :task_name, :project_id, :project, :user_id,
-                   :user, :state, :filter, :reason, :channel, :snapshot, :url, :now)
+                   :user, :state, :filter, :reason, :channel, :silence_id, :snapshot, :url, :now)
                ON CONFLICT (rule, task_id, run, outcome) DO NOTHING RETURNING id";
     tx.prepare_cached(sql)?
         .query_row(
             named_params! {
-                ":rule": rule.name, ":task_id": task.id, ":run": run, ":outcome": outcome.as_str(),
+                ":rule": rule.name, ":task_id": task.id, ":run": run, ":outcome": verdict.outcome.as_str(),
                 ":status_changed": task.status_changed.as_millis(), ":task_name": task.name,
                 ":project_id": task.project.as_ref().map(|project| &project.id), ":project": task.project_label(),
                 ":user_id": task.user.as_ref().map(|user| &user.id), ":user": task.user_label(),
                 ":state": state.as_str(), ":filter": suppressed.map(|suppression| suppression.filter.as_str()),
                 ":reason": suppressed.map(ToString::to_string).or(parked), ":channel": rule.channel,
-                ":snapshot": snapshot,
+                ":silence_id": verdict.silence, ":snapshot": snapshot,
                 ":url": page.pages.as_ref().map(|pages| pages.task(task.project.as_ref(), &task.id)),
                 ":now": page.now.as_millis(),
             },

@@ -63,8 +63,8 @@ fn every_table_is_strict() {
     assert_eq!(SCHEMA.matches(") STRICT").count(), SCHEMA.matches("CREATE TABLE").count());
 }
 
-const ADD: &str = "CREATE TABLE silences (id INTEGER PRIMARY KEY) STRICT";
-const FILL: &str = "INSERT INTO silences (id) VALUES (7); UPDATE monitor SET instance = 'new'";
+const ADD: &str = "CREATE TABLE extras (id INTEGER PRIMARY KEY) STRICT";
+const FILL: &str = "INSERT INTO extras (id) VALUES (7); UPDATE monitor SET instance = 'new'";
 
 fn everything(connection: &Connection) -> (i64, String, i64) {
     let count = "SELECT (SELECT count(*) FROM sqlite_schema) + (SELECT generation FROM monitor)";

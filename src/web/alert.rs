@@ -10,7 +10,7 @@ use super::site::Site;
 use super::{alerts, message};
 use crate::domain::message::words;
 use crate::domain::{AlertRecord, AlertState};
-use crate::store::{MessageAttempt as AttemptRecord, MessageRecord, VerdictRecord};
+use crate::store::{AttemptRecord, MessageRecord, VerdictRecord};
 
 /// Attempts shown of one message.
 const MOST_ATTEMPTS: usize = 50;
@@ -29,7 +29,7 @@ pub(super) async fn page(State(site): State<Site>, Path(id): Path<String>) -> Re
         p.badges { (frame::outcome(alert.status)) " " (frame::state(alert.state)) }
         @if let Some(reason) = &alert.reason { p.reason { (reason) } }
         (facts(&full))
-        @if let Some(told) = &full.message { (as_in_slack(told)) (attempts(told)) }
+        @if let Some(told) = &full.message { (as_in_slack(told)) (attempts(&full.tries)) }
         @else { (not_composed(alert)) }
     };
     Ok(shown(&frame, &main).into_response())
@@ -72,15 +72,15 @@ fn as_in_slack(told: &MessageRecord) -> Markup {
     }
 }
 
-fn attempts(told: &MessageRecord) -> Markup {
+fn attempts(tries: &[AttemptRecord]) -> Markup {
     // A channel that waited for weeks has thousands: the first tells how it began, the last how it stands.
-    let left_out = told.attempts.len().saturating_sub(MOST_ATTEMPTS);
+    let left_out = tries.len().saturating_sub(MOST_ATTEMPTS);
     html! {
         section aria-labelledby="attempts" {
             h2 #attempts { "Attempts" }
-            @if told.attempts.is_empty() { p.empty { "None yet." } }
+            @if tries.is_empty() { p.empty { "None yet." } }
             @if left_out > 0 { p { (words::number(left_out)) " earlier ones are left out." } }
-            (attempt_list(told.attempts.iter().skip(left_out)))
+            (attempt_list(tries.iter().skip(left_out)))
         }
     }
 }

@@ -84,7 +84,7 @@ fn verdict_card(verdict: &VerdictRecord) -> Markup {
                     } @else { "For " (alert.channel) "." }
                     @if let Some(why) = why { " " (why) }
                 }
-                @if let Some(message) = &verdict.message { (attempt_list(message.attempts.iter().rev().take(5).rev())) }
+                @if verdict.message.is_some() { (attempt_list(verdict.tries.iter().rev().take(5).rev())) }
             }
         }
     }

@@ -36,7 +36,7 @@ fn an_alerted_task_by_id_by_prefix_and_by_address() {
     }
     let json = explain_json(&world, &task);
     assert_eq!(json["recorded"]["verdicts"][0]["state"], "sent");
-    assert_eq!(json["recorded"]["verdicts"][0]["message"]["attempts"][0]["class"], "sent");
+    assert_eq!(json["recorded"]["verdicts"][0]["tries"][0]["class"], "sent");
     assert_eq!(json["if_polled_now"]["what"], "nothing");
     assert_eq!(world.slack.messages("ml-alerts").len(), messages, "explain posts nothing");
 }

@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "a test ends where its world is not as declared"
@@ -14,6 +15,10 @@
 
 mod bad_input;
 mod cast;
+mod check;
+mod clearml_faults;
+mod clocks;
+mod digests;
 mod dry_run;
 mod everyday;
 mod explain;
@@ -21,12 +26,21 @@ mod filters;
 mod floods;
 mod follow;
 mod history;
+mod hostile;
+mod http;
+mod instances;
 mod once;
+mod own_task;
 mod projects;
 mod runs;
+mod secrets;
+mod seeded;
 mod service;
+mod silence;
+mod slack_faults;
 mod slack_flags;
 mod terminal;
 mod trouble;
 mod users;
+mod web;
 mod world;

@@ -13,7 +13,7 @@ use super::start::Context;
 use super::{UsageError, assemble, output};
 use crate::clearml;
 use crate::domain::link::task_id_in;
-use crate::domain::{Rule, Stamp, Task};
+use crate::domain::{Rule, Silences, Stamp, Task};
 use crate::monitor::prospect;
 use crate::settings;
 use crate::store::{MonitorRecord, Store, TaskStory};
@@ -51,6 +51,7 @@ enum OnServer {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
 struct Watch {
     server: Option<String>,
     watch_from: Option<Stamp>,
@@ -68,10 +69,13 @@ pub(super) async fn run(arguments: ExplainArguments, context: &Context) -> anyho
     let mut recorded = store.task_story(&task_id).await?;
     let record = store.monitor().await?;
     let asked = ask_clearml(&arguments, context, &record, &task_id).await;
+    let server_now = asked.as_ref().ok().and_then(|asked| asked.server_now);
     let (clearml, rule, exit) = match asked {
-        Ok((Some(task), rule)) => (OnServer::Task(Box::new(task)), Some(rule), Exit::Done),
-        Ok((None, _)) | Err(_) if recorded.is_none() => return Err(unknown(asked, &arguments.task)),
-        Ok((None, _)) => (OnServer::Gone("it knows no such task (any more)".to_owned()), None, Exit::Done),
+        Ok(Asked { task: Some(task), rule, .. }) => (OnServer::Task(Box::new(task)), Some(rule), Exit::Done),
+        Ok(Asked { task: None, .. }) | Err(_) if recorded.is_none() => return Err(unknown(asked, &arguments.task)),
+        Ok(Asked { task: None, .. }) => {
+            (OnServer::Gone("it knows no such task (any more)".to_owned()), None, Exit::Done)
+        }
         Err(error) => match server_words(&error) {
             Some(words) => (OnServer::Gone(words), None, Exit::Done),
             None => (OnServer::NotAsked(format!("{error:#}")), None, exit::of(&error)),
@@ -83,7 +87,9 @@ pub(super) async fn run(arguments: ExplainArguments, context: &Context) -> anyho
     let if_polled_now = match (&clearml, &rule) {
         (OnServer::Task(task), Some(rule)) => {
             let known = store.known_task(&task_id).await?;
-            let prospect = prospect(&record, known.as_ref(), task, std::slice::from_ref(rule));
+            let silences = store.silences_in_force().await?;
+            let silences = Silences::new(silences, context.clock.now(), server_now);
+            let prospect = prospect(&record, known.as_ref(), task, std::slice::from_ref(rule), &silences);
             Some(foresight::tell(&prospect, task, recorded.as_ref(), &record, rule))
         }
         _ => None,
@@ -105,16 +111,23 @@ async fn find(store: &Store, given: &str) -> anyhow::Result<String> {
         [(id, _), ..] if id == given => Ok(id.clone()),
         several => {
             let more = if several.len() > NAMED_AT_MOST { "\n  …" } else { "" };
-            let named: String = several
-                .iter()
-                .take(NAMED_AT_MOST)
-                .map(|(id, name)| format!("\n  {id}  {}", crate::domain::text::single_line(name)))
-                .collect();
+            let mut named = String::new();
+            for (id, name) in several.iter().take(NAMED_AT_MOST) {
+                named.push_str(&format!("\n  {id}  {}", crate::domain::text::single_line(name)));
+            }
             let told =
                 format!("`{given}` is the beginning of several recorded tasks, give more of the ID:{named}{more}");
             Err(UsageError(told).into())
         }
     }
+}
+
+/// What asking ClearML brought.
+struct Asked {
+    task: Option<Task>,
+    rule: Rule,
+    /// The time by the server's clock.
+    server_now: Option<Stamp>,
 }
 
 /// What ClearML says of the task now, and the rule as a poll would ask it.
@@ -123,7 +136,7 @@ async fn ask_clearml(
     context: &Context,
     record: &MonitorRecord,
     task_id: &str,
-) -> anyhow::Result<(Option<Task>, Rule)> {
+) -> anyhow::Result<Asked> {
     let flags = &arguments.flags;
     let rule = settings::resolve_rule(&flags.rule)?;
     let clearml_settings = settings::resolve_clearml(context.environment())?;
@@ -138,7 +151,8 @@ async fn ask_clearml(
         client.require_task(task_id).await?;
     }
     let channel = flags.slack.channel.as_deref().unwrap_or(NO_CHANNEL);
-    Ok((task, assemble::resolved_rule(&rule, channel, &client).await?))
+    let rule = assemble::resolved_rule(&rule, channel, &client).await?;
+    Ok(Asked { task, rule, server_now: client.server_time() })
 }
 
 /// What the server said, where it said that there is no such task.
@@ -150,7 +164,7 @@ fn server_words(error: &anyhow::Error) -> Option<String> {
 }
 
 /// Neither the database nor the server knows the task, or the server could not be asked.
-fn unknown(asked: anyhow::Result<(Option<Task>, Rule)>, given: &str) -> anyhow::Error {
+fn unknown(asked: anyhow::Result<Asked>, given: &str) -> anyhow::Error {
     match asked {
         Err(error) if server_words(&error).is_none() => {
             error.context("nothing is recorded of this task, and ClearML could not be asked")

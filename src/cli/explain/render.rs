@@ -4,9 +4,7 @@ use super::{Explanation, OnServer};
 use crate::domain::message::words;
 use crate::domain::text::single_line;
 use crate::domain::{AlertState, Stamp, Task};
-use crate::store::{
-    MessageAttempt as AttemptRecord, MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord,
-};
+use crate::store::{AttemptRecord, MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord};
 
 /// What polling cannot see, said wherever somebody asks after a task that was not seen.
 const UNSEEABLE: &str = "What fails and is reset, or archived and deleted, between two polls is never seen.";
@@ -120,19 +118,16 @@ fn verdict_lines(page: &mut Page, verdict: &VerdictRecord) {
     if let Some(why) = why {
         page.line(3, &why);
     }
+    for (number, attempt) in verdict.tries.iter().enumerate() {
+        page.line(3, &attempt_line(number + 1, attempt));
+    }
     match &verdict.message {
-        Some(message) => message_lines(page, message),
+        Some(message) => place(page, message),
         None => page.line(3, "its message is not composed yet"),
     }
 }
 
-fn message_lines(page: &mut Page, message: &MessageRecord) {
-    for (number, attempt) in message.attempts.iter().enumerate() {
-        page.line(3, &attempt_line(number + 1, attempt));
-    }
-    if message.attempts.is_empty() {
-        page.line(3, "no attempt yet");
-    }
+fn place(page: &mut Page, message: &MessageRecord) {
     match (&message.permalink, &message.message_ts) {
         (Some(permalink), _) => page.line(3, permalink),
         (None, Some(ts)) => page.line(3, &format!("message {ts} in channel {}", message.channel_id)),

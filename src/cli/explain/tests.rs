@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::domain::decide::tests::{task, watch_all};
-use crate::domain::{AlertRecord, AlertState, KnownTask, Outcome, Status, decide};
-use crate::store::{MessageAttempt as AttemptRecord, MessageRecord, TaskRecord, TransitionRecord, VerdictRecord};
+use crate::domain::{AlertRecord, AlertState, KnownTask, Outcome, Silences, Status, decide};
+use crate::store::{AttemptRecord, MessageRecord, TaskRecord, TransitionRecord, VerdictRecord};
 
 /// 2026-11-22 22:27:28.021.
 const FAILED_AT: i64 = 1_795_386_448_021;
@@ -31,6 +31,7 @@ fn record() -> MonitorRecord {
         watermark: Some(at(1_000)),
         last_poll_at: Some(at(5_000)),
         announced_at: None,
+        service_task: None,
     }
 }
 
@@ -48,6 +49,8 @@ fn transition(change: &str, status: Status, offset: i64, reason: Option<&str>) -
 
 fn attempt(offset: i64, class: Option<&str>, error: Option<&str>) -> AttemptRecord {
     AttemptRecord {
+        id: 1,
+        delivery: 4,
         started_at: at(offset),
         class: class.map(str::to_owned),
         http_status: class.map(|_| 200),
@@ -59,7 +62,7 @@ fn attempt(offset: i64, class: Option<&str>, error: Option<&str>) -> AttemptReco
     }
 }
 
-fn message(attempts: Vec<AttemptRecord>, ts: Option<&str>) -> MessageRecord {
+fn message(ts: Option<&str>) -> MessageRecord {
     MessageRecord {
         id: 4,
         kind: "alert".to_owned(),
@@ -70,7 +73,6 @@ fn message(attempts: Vec<AttemptRecord>, ts: Option<&str>) -> MessageRecord {
         possible_duplicate: false,
         payload: "{}".to_owned(),
         permalink: None,
-        attempts,
     }
 }
 
@@ -94,7 +96,7 @@ fn verdict(state: AlertState, reason: Option<&str>, message: Option<MessageRecor
         digest: false,
         url: Some("https://app.example.com/projects/p1/tasks/0123/output/log".to_owned()),
     };
-    VerdictRecord { alert, run: 1, filter: None, message }
+    VerdictRecord { alert, run: 1, filter: None, message, tries: Vec::new() }
 }
 
 fn story(verdicts: Vec<VerdictRecord>) -> TaskStory {
@@ -112,7 +114,7 @@ fn story(verdicts: Vec<VerdictRecord>) -> TaskStory {
 
 fn explanation(recorded: Option<TaskStory>, task: Task, known: Option<&KnownTask>) -> Explanation {
     let rule = watch_all();
-    let prospect = prospect(&record(), known, &task, std::slice::from_ref(&rule));
+    let prospect = prospect(&record(), known, &task, std::slice::from_ref(&rule), &Silences::default());
     let foresight = foresight::tell(&prospect, &task, recorded.as_ref(), &record(), &rule);
     Explanation {
         task_id: task.id.clone(),
@@ -125,7 +127,7 @@ fn explanation(recorded: Option<TaskStory>, task: Task, known: Option<&KnownTask
 
 /// What the database remembers once the failure is recorded.
 fn known() -> KnownTask {
-    decide(None, &failed(), &[]).observation.known
+    decide(None, &failed(), &[], &Silences::default()).observation.known
 }
 
 fn shown(recorded: Option<TaskStory>, task: Task, known: Option<&KnownTask>) -> String {
@@ -134,10 +136,10 @@ fn shown(recorded: Option<TaskStory>, task: Task, known: Option<&KnownTask>) -> 
 
 #[test]
 fn a_task_that_was_alerted() {
-    let attempts = vec![attempt(1_400, Some("not_delivered"), Some("ratelimited")), attempt(2_400, Some("sent"), None)];
-    let mut message = message(attempts, Some("1795386450.000100"));
+    let tries = vec![attempt(1_400, Some("not_delivered"), Some("ratelimited")), attempt(2_400, Some("sent"), None)];
+    let mut message = message(Some("1795386450.000100"));
     message.permalink = Some("https://sandbox.slack.com/archives/C0MLALERTS/p1795386450000100".to_owned());
-    let mut story = story(vec![verdict(AlertState::Sent, None, Some(message))]);
+    let mut story = story(vec![VerdictRecord { tries, ..verdict(AlertState::Sent, None, Some(message)) }]);
     story.transitions.push(transition("restamp", Status::Failed, 2_000, Some("worker execution exit code 1")));
     let explanation = explanation(Some(story), failed(), Some(&known()));
     insta::assert_snapshot!("alerted", render::text(&explanation));
@@ -153,14 +155,15 @@ fn a_task_that_a_filter_kept_quiet() {
 #[test]
 fn an_alert_on_its_way() {
     let held = "channel_not_found: check the name";
+    let tried = |verdict, class| VerdictRecord { tries: vec![attempt(9, class, None)], ..verdict };
     let states = [
         verdict(AlertState::Pending, None, None),
-        verdict(AlertState::Pending, None, Some(message(Vec::new(), None))),
-        verdict(AlertState::Unknown, Some("the answer was lost"), Some(message(vec![attempt(9, None, None)], None))),
-        verdict(AlertState::Held, Some(held), Some(message(vec![attempt(9, Some("operator_must_act"), None)], None))),
-        verdict(AlertState::Sent, Some("possible duplicate"), Some(message(Vec::new(), Some("1.2")))),
+        verdict(AlertState::Pending, None, Some(message(None))),
+        tried(verdict(AlertState::Unknown, Some("the answer was lost"), Some(message(None))), None),
+        tried(verdict(AlertState::Held, Some(held), Some(message(None))), Some("operator_must_act")),
+        verdict(AlertState::Sent, Some("possible duplicate"), Some(message(Some("1.2")))),
     ];
-    let dead = verdict(AlertState::Dead, Some("msg_too_long"), Some(message(Vec::new(), None)));
+    let dead = verdict(AlertState::Dead, Some("msg_too_long"), Some(message(None)));
     let digest = VerdictRecord { alert: AlertRecord { digest: true, ..dead.alert.clone() }, ..dead };
     let all = states.into_iter().chain([digest]).collect();
     insta::assert_snapshot!("on_its_way", shown(Some(story(all)), failed(), Some(&known())));
@@ -188,7 +191,7 @@ fn a_task_never_seen_and_every_reason_for_it() {
 #[test]
 fn a_database_that_never_watched() {
     let fresh = MonitorRecord { watch_from: None, watermark: None, last_poll_at: None, ..record() };
-    let prospect = prospect(&fresh, None, &failed(), &[]);
+    let prospect = prospect(&fresh, None, &failed(), &[], &Silences::default());
     insta::assert_debug_snapshot!("never_watched", foresight::tell(&prospect, &failed(), None, &fresh, &watch_all()));
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 pub use alert::{AlertMessage, compose_alert, first_reason};
 pub use digest::{DigestItem, DigestMessage, compose_digest};
-pub use notice::{StartNotice, compose_start, compose_test};
+pub use notice::{SilenceNotice, StartNotice, compose_silence_end, compose_start, compose_test};
 
 use super::delivery::Form;
 use super::text;
@@ -93,6 +93,19 @@ pub fn degrade(payload: &str, form: Form) -> String {
             }
         }
     }
+    Value::Object(body).to_string()
+}
+
+/// The payload of an edit as one of a new message; that of a new message stays as it is.
+pub fn as_new_message(payload: &str) -> String {
+    let Ok(Value::Object(mut body)) = serde_json::from_str(payload) else {
+        return payload.to_owned();
+    };
+    if body.remove("ts").is_none() {
+        return payload.to_owned();
+    }
+    body.insert("unfurl_links".to_owned(), false.into());
+    body.insert("unfurl_media".to_owned(), false.into());
     Value::Object(body).to_string()
 }
 

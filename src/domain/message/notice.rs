@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Map;
 
 use super::{Parts, Place, context, key, payload, safe, section, words};
-use crate::domain::Stamp;
+use crate::domain::{Outcome, Stamp};
 
 /// Everything the start message is made of.
 #[derive(Debug, Clone, Copy)]
@@ -59,4 +59,41 @@ pub fn compose_test(channel_id: &str, host: &str, version: &str, now: Stamp) -> 
     let blocks = vec![section(&lead), context(&details)];
     let parts = Parts { text: lead, blocks, key: key.clone(), facts: Map::new() };
     (payload(&Place::New { channel: channel_id.to_owned() }, parts), key)
+}
+
+/// Everything that the end of a silence is told with.
+#[derive(Debug, Clone, Copy)]
+pub struct SilenceNotice<'a> {
+    /// Slack's ID of the channel.
+    pub channel_id: &'a str,
+    /// The database's own name.
+    pub instance: &'a str,
+    /// The silence's number.
+    pub id: i64,
+    /// What it covered, in words.
+    pub covers: &'a str,
+    /// Who asked for it.
+    pub author: &'a str,
+    /// Why.
+    pub reason: &'a str,
+    /// How many alerts to this channel it kept quiet, by outcome.
+    pub counts: &'a [(Outcome, u32)],
+}
+
+/// The one line that tells what a silence kept quiet, and the key in its metadata.
+pub fn compose_silence_end(notice: &SilenceNotice<'_>) -> (String, String) {
+    let key = key(notice.instance, &format!("silence/{}/{}", notice.id, notice.channel_id));
+    let counts: Vec<String> =
+        notice.counts.iter().map(|(outcome, count)| format!("{count} {}", words::outcome(*outcome))).collect();
+    let lead = format!(
+        "Silence {} has ended ({}; by {}: {}). It kept quiet: {}. See `clearml-alerts history --silence {}`.",
+        notice.id,
+        safe(notice.covers, 300),
+        safe(notice.author, 100),
+        safe(notice.reason, 300),
+        counts.join(", "),
+        notice.id,
+    );
+    let parts = Parts { blocks: vec![section(&lead)], text: lead, key: key.clone(), facts: Map::new() };
+    (payload(&Place::New { channel: notice.channel_id.to_owned() }, parts), key)
 }
