@@ -80,6 +80,7 @@ fn clearml_in_every_state() {
     let unreachable = || ClearmlError::Unreachable {
         host: "api.example.com:443".to_owned(),
         detail: "connection refused".to_owned(),
+        sent: false,
     };
     let bad_pattern = MonitorError::BadPattern {
         pattern: "(".to_owned(),
@@ -161,6 +162,7 @@ fn the_database_in_every_state() {
         watermark: None,
         last_poll_at: None,
         announced_at: None,
+        service_task: None,
     };
     let server = Some("https://api.example.com".to_owned());
     let watching = MonitorRecord { server, watermark: Some(now()), last_poll_at: Some(now()), ..fresh.clone() };
