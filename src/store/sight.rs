@@ -1,6 +1,8 @@
 //! The figures that a reader of the status page and of the metrics asks for. Nothing here changes a row.
 
-use rusqlite::{Connection, Row};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, Row};
 
 use super::rows::stamp;
 use super::{Store, StoreError};
@@ -80,13 +82,24 @@ impl Store {
         .await
     }
 
-    /// Whether a change could be made now: takes the right to write and gives it back. A write that is under way in this
-    /// process is proof enough.
+    /// Whether a change could be made now: takes the right to write and gives it back, without waiting for it. A write
+    /// that is under way, here or in another process, is proof enough.
     pub async fn probe_write(&self) -> Result<(), StoreError> {
         let Ok(_one_at_a_time) = self.inner.writer.try_lock() else {
             return Ok(());
         };
-        self.read(|connection| connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")).await
+        self.read(probe_write).await
+    }
+}
+
+fn probe_write(connection: &Connection) -> rusqlite::Result<()> {
+    let patience: i64 = connection.pragma_query_value(None, "busy_timeout", |row| row.get(0))?;
+    connection.busy_timeout(Duration::ZERO)?;
+    let probed = connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
+    connection.busy_timeout(Duration::from_millis(u64::try_from(patience).unwrap_or(0)))?;
+    match probed {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+        probed => probed,
     }
 }
 
@@ -149,6 +162,23 @@ mod tests {
         let plan: String =
             connection.query_row(&format!("EXPLAIN QUERY PLAN {TOLD_SINCE}"), [0], |row| row.get("detail")).unwrap();
         assert_eq!(plan, "SEARCH alerts USING COVERING INDEX alerts_told (status_changed>?)");
+    }
+
+    #[test]
+    fn a_database_that_takes_no_change_is_told_from_one_that_is_busy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("probed.db");
+        let (one, other) = (Connection::open(&path).unwrap(), Connection::open(&path).unwrap());
+        one.busy_timeout(Duration::from_secs(7)).unwrap();
+        probe_write(&one).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        probe_write(&one).unwrap();
+        assert_eq!(one.pragma_query_value(None, "busy_timeout", |row| row.get::<_, i64>(0)).unwrap(), 7_000);
+        other.execute_batch("ROLLBACK").unwrap();
+        assert!(one.is_autocommit());
+        drop((one, other));
+        let read_only = Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        assert!(probe_write(&read_only).is_err());
     }
 
     #[test]

@@ -169,6 +169,7 @@ fn a_lost_text_is_not_taken_for_another_one_of_the_same_words() {
     world.clearml.reset(&task).unwrap();
     world.wait_for_polls(2);
     world.clearml.start_task(&task).unwrap();
+    world.clearml.report_iteration(&task, 7).unwrap();
     world.clearml.fail(&task, "RuntimeError: CUDA out of memory", "it failed").unwrap();
     world.wait_for_messages(2);
     assert_eq!(service.stop().code, 0);

@@ -10,7 +10,9 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test ends where its world is not as declared; its harness is shared"
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test ends where its world is not as declared, and says what it skips; its harness is shared"
 )]
 
 #[path = "../black_box/http.rs"]

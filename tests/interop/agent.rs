@@ -14,7 +14,7 @@ use crate::world::{self, CHANNEL, World};
 
 const QUEUE: &str = "services";
 /// An agent looks at its queue every 5 seconds, at its tasks every few, and takes some seconds to start one.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A running agent; it ends when this is dropped, and what it runs with it.
 struct Agent(Child);

@@ -11,6 +11,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     reason = "a test ends where its world is not as declared, and the search path is the machine's"
 )]
 

@@ -94,7 +94,7 @@ fn clearml_in_every_state() {
     items.extend(
         [2, 90, -3_700]
             .into_iter()
-            .flat_map(|seconds| clearml::clock(Some(now()), Stamp::from_millis(NOW + seconds * 1_000))),
+            .filter_map(|seconds| clearml::clock(Some(now()), Stamp::from_millis(NOW + seconds * 1_000))),
     );
     items.push(clearml::found_projects("vision", Ok(many)));
     items.push(clearml::found_projects("vision/sam", Ok(vec![named("vision/sam")])));
