@@ -110,6 +110,7 @@ impl Item {
             SettingsError::Conf { .. } => "correct the file there",
             SettingsError::UnknownParameter { .. } => "correct its name or delete it",
             SettingsError::NotUnicode { .. } => "set it again, or unset it",
+            SettingsError::UnknownParameter { .. } => "correct its name or delete it",
         };
         let found = told.strip_suffix(remedy).unwrap_or(&told).trim_end_matches([':', ';', ' ']);
         Self::failed(Area::Settings, item, found, remedy)

@@ -152,6 +152,7 @@ async fn ask_clearml(
     }
     let channel = flags.slack.channel.as_deref().unwrap_or(NO_CHANNEL);
     let rule = assemble::resolved_rule(&rule, channel, &client).await?;
+    let rule = Rule { own_task: record.service_task.clone(), ..rule };
     Ok(Asked { task, rule, server_now: client.server_time() })
 }
 
