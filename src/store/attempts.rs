@@ -181,9 +181,7 @@ fn apply_look(
         Reconciled::Sent { ts } => mark_sent(tx, delivery, &ts, now),
         Reconciled::Resend { possible_duplicate } => {
             if possible_duplicate {
-                let sql = "UPDATE deliveries SET possible_duplicate = 1, method = 'post', edits = NULL, payload = ?2
-                           WHERE id = ?1";
-                tx.execute(sql, params![delivery.id, as_new_message(&delivery.payload)])?;
+                send_blindly(tx, delivery.id)?;
             }
             rest(tx, delivery, DeliveryState::Pending, Stamp::EPOCH, Some("its answer was lost; it is sent again"))
         }
@@ -207,6 +205,15 @@ fn look_again(tx: &Transaction<'_>, delivery: &Delivery, found_absent: bool, due
     let parameters = params![delivery.id, due.as_millis(), found_absent];
     let reason: String = tx.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
     set_alerts(tx, delivery.id, DeliveryState::Unknown, Some(&reason)).map(drop)
+}
+
+/// Marks a message that is sent again without knowing whether the first had arrived. An edit becomes a message of its
+/// own: what it edits may be gone.
+pub(super) fn send_blindly(tx: &Transaction<'_>, delivery: i64) -> rusqlite::Result<()> {
+    let sql = "SELECT payload FROM deliveries WHERE id = ?1";
+    let payload: String = tx.prepare_cached(sql)?.query_row([delivery], |row| row.get(0))?;
+    let sql = "UPDATE deliveries SET possible_duplicate = 1, method = 'post', edits = NULL, payload = ?2 WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute(params![delivery, as_new_message(&payload)]).map(drop)
 }
 
 fn kept_at(tx: &Transaction<'_>, delivery: i64) -> rusqlite::Result<Option<Stamp>> {

@@ -61,6 +61,7 @@ fn asked() -> Vec<(&'static str, String, Values)> {
         ("next_delivery", outbox::next_delivery(), values([&"#b", &1])),
         ("next_delivery of an idle channel", outbox::next_delivery(), values([&"#a", &0])),
         ("lost_answers", outbox::lost_answers(), values([&"#b", &far])),
+        ("next_look", outbox::next_look(), values([&"#b"])),
         ("open_digest", outbox::open_digest(), values([&"#a", &far, &far])),
         ("alerts_of_digest", outbox::alerts_of_digest(), values([&9])),
         ("set_alerts", outbox::SET_ALERTS.to_owned(), values([&10, &"sent", &"x"])),

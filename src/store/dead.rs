@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Transaction, params};
 
+use super::attempts::send_blindly;
 use super::error::Stop;
 use super::letters::{Standing, dead_letters, standing};
 use super::outbox::{bury, resting, resting_alert, set_alerts};
@@ -127,8 +128,8 @@ fn compose_anew(tx: &Transaction<'_>, alert: i64, channel: &str) -> rusqlite::Re
 fn send_again(tx: &Transaction<'_>, delivery: i64, channel: &str) -> rusqlite::Result<usize> {
     let reason = "its answer was lost; it is sent again because somebody said so";
     let (state, reason) = resting(tx, channel, DeliveryState::Pending, Some(reason))?;
-    let sql = "UPDATE deliveries SET state = ?2, reason = ?3, due_at = 0, kept_at = NULL, possible_duplicate = 1
-               WHERE id = ?1";
+    send_blindly(tx, delivery)?;
+    let sql = "UPDATE deliveries SET state = ?2, reason = ?3, due_at = 0, kept_at = NULL WHERE id = ?1";
     tx.execute(sql, params![delivery, state.as_str(), reason])?;
     set_alerts(tx, delivery, state, reason.as_deref())
 }

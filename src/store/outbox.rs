@@ -108,10 +108,7 @@ impl Store {
     pub async fn next_look(&self, channel: &str) -> Result<Option<Stamp>, StoreError> {
         let channel = channel.to_owned();
         self.read(move |connection| {
-            let sql = format!(
-                "SELECT min(due_at) AS due FROM deliveries WHERE channel = ?1 AND {OPEN} AND state = 'unknown'"
-            );
-            connection.prepare_cached(&sql)?.query_row([channel], |row| maybe_stamp(row, "due"))
+            connection.prepare_cached(&next_look())?.query_row([channel], |row| maybe_stamp(row, "due"))
         })
         .await
     }
@@ -191,6 +188,10 @@ pub(super) fn lost_answers() -> String {
          WHERE channel = ?1 AND {OPEN} AND (state = 'sending' OR (state = 'unknown' AND due_at <= ?2))
          ORDER BY id LIMIT 100"
     )
+}
+
+pub(super) fn next_look() -> String {
+    format!("SELECT min(due_at) AS due FROM deliveries WHERE channel = ?1 AND {OPEN} AND state = 'unknown'")
 }
 
 pub(super) fn open_digest() -> String {

@@ -2,9 +2,9 @@
 
 use clearml_alerts::domain::AlertState;
 use clearml_alerts::domain::delivery::{Answer, Reconciled, Step};
-use clearml_alerts::store::{Retried, Store, StoreError, Which};
+use clearml_alerts::store::{DeliveryKind, Method, NewDelivery, Retried, Store, StoreError, Which};
 
-use crate::support::{CHANNEL, Place, Short, at, sent, wait};
+use crate::support::{CHANNEL, Place, Short, at, message, sent, wait};
 
 fn dead(store: &Store, alerts: &[i64]) -> i64 {
     let delivery = store.post(alerts);
@@ -89,6 +89,32 @@ fn of_a_kept_one_the_same_message_is_sent_again() {
     store.send(delivery, answer, step).unwrap();
     assert!(store.alert(1).reason.unwrap().contains("possible duplicate"));
     assert!(letters(&store).is_empty());
+}
+
+/// What it edits may be gone; sent as a message of its own it tells all the same.
+#[test]
+fn a_kept_edit_is_sent_again_as_a_message_of_its_own() {
+    let place = Place::new();
+    let store = place.own();
+    let alerts = store.fail(3);
+    let digest = store.post(&alerts[..2]);
+    let (answer, step) = sent("1.2");
+    store.send(digest, answer, step).unwrap();
+    let edit = NewDelivery {
+        method: Method::Update,
+        edits: Some(digest),
+        payload: "{\"channel\":\"C1\",\"ts\":\"1.2\",\"text\":\"three failed\"}".to_owned(),
+        ..message(DeliveryKind::Digest, &alerts[2..])
+    };
+    let edit = wait(store.enqueue(vec![edit], at(1))).unwrap()[0];
+    store.send(edit, Answer::Ambiguous, Step::Reconcile { due: at(0) }).unwrap();
+    let keep = Reconciled::Keep { due: at(90_000) };
+    wait(store.finish_look(store.delivery(edit), false, keep, at(41_000))).unwrap();
+    wait(store.retry_dead(Which::All, at(1))).unwrap();
+    let next = wait(store.next_delivery(CHANNEL, false)).unwrap().unwrap();
+    assert_eq!((next.id, next.method, next.edits), (edit, Method::Post, None));
+    assert!(next.payload.contains("three failed") && !next.payload.contains("\"ts\""), "{}", next.payload);
+    store.check();
 }
 
 #[test]

@@ -102,6 +102,8 @@ fn a_resend_that_may_double_is_told_in_the_history() {
     store.send(delivery, answer, step).unwrap();
     let resend = Reconciled::Resend { possible_duplicate: true };
     wait(store.finish_look(store.delivery(delivery), false, resend, at(41_000))).unwrap();
+    let again = wait(store.next_delivery(CHANNEL, false)).unwrap().unwrap();
+    assert_eq!(again.payload, message(DeliveryKind::Alert, &[alert]).payload, "the same bytes");
     let (answer, step) = sent("1.2");
     store.send(delivery, answer, step).unwrap();
     let told = store.alert(alert);
