@@ -48,7 +48,7 @@ struct Row {
 }
 
 fn rows(readme: &str) -> Vec<Row> {
-    let flag = Regex::new("^\\| `(?:-\\w, )?--([a-z-]+)").unwrap();
+    let flag = Regex::new("^\\| `(?:-\\w, )?--([a-z0-9-]+)").unwrap();
     let mut heading = String::new();
     let mut rows = Vec::new();
     for line in readme.lines() {
@@ -108,7 +108,7 @@ fn readme_names_no_command_and_no_flag_that_does_not_exist() {
             known.extend(flag.get_all_aliases().into_iter().flatten().map(str::to_owned));
         }
     }
-    let flag = Regex::new("(?:^|[\\s`(|])--([a-z][a-z_-]*)").unwrap();
+    let flag = Regex::new("(?:^|[\\s`(|])--([a-z][a-z0-9_-]*)").unwrap();
     let called = Regex::new("clearml-alerts ([a-z]+)").unwrap();
     for line in readme.lines().filter(|line| !line.contains("cargo ")) {
         for found in flag.captures_iter(line) {
