@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,6 +13,8 @@ use serde_json::Value;
 
 /// Nothing here takes longer; it bounds tests that hang.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// No command that ends by itself takes longer.
+const LONGEST_COMMAND: Duration = Duration::from_mins(2);
 
 /// The channel that alerts go to unless a test says otherwise.
 pub const CHANNEL: &str = "ml-alerts";
@@ -229,13 +231,7 @@ pub fn title(message: &Message) -> String {
 
 /// Runs a command to its end.
 pub fn finish(command: &mut Command) -> Ended {
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
-    Ended {
-        code: status.code().unwrap_or(-1),
-        stdout: String::from_utf8(stdout).unwrap(),
-        stderr: String::from_utf8(stderr).unwrap(),
-    }
+    Running::start(command).wait()
 }
 
 /// Looks again until `is_so`, for a bounded time.
@@ -274,7 +270,17 @@ impl Running {
 
     /// Waits for its end.
     pub fn wait(mut self) -> Ended {
-        let status = self.child.wait().unwrap();
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if start.elapsed() > LONGEST_COMMAND {
+                self.child.kill().unwrap();
+                panic!("it does not end: {}{}", self.stdout.so_far(), self.stderr.so_far());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
         Ended { code: status.code().unwrap_or(-1), stdout: self.stdout.finish(), stderr: self.stderr.finish() }
     }
 
