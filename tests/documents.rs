@@ -176,3 +176,19 @@ fn architecture_says_what_each_dependency_is_for() {
         }
     }
 }
+
+#[test]
+fn the_page_about_clearml_has_a_row_for_every_parameter_with_its_type() {
+    use clearml_alerts::settings::{AllFlags, parameters_of};
+    let page = read("docs/run-in-clearml.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    for parameter in parameters_of(&AllFlags::default(), true) {
+        let name = format!("`{}`", parameter.name);
+        let row = rows.iter().find(|row| row.split('|').nth(1).is_some_and(|cell| cell.contains(&name)));
+        let row = row.unwrap_or_else(|| panic!("no row for {name}"));
+        assert!(row.contains(parameter.kind), "{name} is of type {}: {row}", parameter.kind);
+        let default = &parameter.value;
+        let is_told = default.is_empty() || row.contains(default.as_str()) || row.contains("of no effect");
+        assert!(is_told, "{name} is {default} by default: {row}");
+    }
+}

@@ -189,6 +189,14 @@ pub struct OnceArguments {
         action = clap::ArgAction::Set
     )]
     pub dry_run: bool,
+    /// Show each run as a task in ClearML, one and the same for all runs on a database
+    #[arg(
+        long,
+        num_args = 0..=1, default_missing_value = "true", default_value = "false", value_name = "true|false",
+        value_parser = crate::settings::parse_switch, hide_default_value = true, help_heading = "Once",
+        action = clap::ArgAction::Set
+    )]
+    pub clearml_task: bool,
     /// Go on delivering for so long
     #[arg(
         long, value_name = "DURATION", value_parser = parse_duration, default_value = defaults::DELIVER_TIMEOUT,

@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::OnceArguments;
 use super::exit::Exit;
 use super::start::{self, Context, Monitor, WhenAway};
-use super::{dry_run, output, signals};
+use super::{dry_run, output, own_task, signals};
+use crate::agent::{Ending, Life};
 use crate::domain::message::words;
 use crate::monitor::{Deliverer, Depth, MonitorError, Next, PollReport};
 use crate::settings::Settings;
@@ -23,8 +24,31 @@ pub(super) async fn run(arguments: OnceArguments, context: &Context) -> anyhow::
         return dry_run::run(&arguments.flags, context).await;
     }
     let settings = Settings::resolve(&arguments.flags, context.environment())?;
-    let mut monitor = start::monitor(&settings, context, WhenAway::Fail).await?;
+    let monitor = start::monitor(&settings, context, WhenAway::Fail).await?;
     let stop = signals::stop_on_request();
+    let life =
+        if arguments.clearml_task { own_task::show(&monitor, &arguments.flags, context, &stop).await? } else { None };
+    let ended = poll_and_deliver(monitor, life.as_ref(), arguments.deliver_timeout, &stop).await;
+    if let Some(life) = life {
+        life.end(match &ended {
+            Ok(_) => Ending::Done,
+            Err(error) if error.is::<super::Interrupted>() => Ending::Stopped,
+            Err(error) => Ending::Failed(format!("{error:#}")),
+        })
+        .await;
+    }
+    ended
+}
+
+async fn poll_and_deliver(
+    mut monitor: Monitor,
+    life: Option<&Life>,
+    patience: Duration,
+    stop: &CancellationToken,
+) -> anyhow::Result<Exit> {
+    if let Some(life) = life {
+        monitor.poller.ignore_own_task(life.task());
+    }
     let polled = tokio::select! {
         polled = monitor.poller.poll_once(Depth::Sweep) => polled,
         () = stop.cancelled() => anyhow::bail!(super::Interrupted),
@@ -39,7 +63,7 @@ pub(super) async fn run(arguments: OnceArguments, context: &Context) -> anyhow::
         tracing::error!("the poll failed and moved nothing; what is due is delivered nevertheless");
     }
     let before = monitor.store.queue_counts().await?;
-    deliver(&mut monitor.deliverer, arguments.deliver_timeout, &stop).await?;
+    deliver(&mut monitor.deliverer, patience, stop).await?;
     let after = monitor.store.queue_counts().await?;
     output::text(&summary(&polled?, before, after, &monitor))?;
     Ok(if after.undelivered() > 0 { Exit::Undelivered } else { Exit::Done })

@@ -328,6 +328,20 @@ fn run_locally_it_never_tells_of_itself_and_ends_when_it_is_ended_there() {
 }
 
 #[test]
+fn once_shows_in_clearml_only_when_asked() {
+    let world = World::new();
+    assert_eq!(world.once(&[]).code, 0);
+    assert!(world.clearml.task_ids().is_empty());
+    for round in 1..=2 {
+        world.failed_task(&format!("round {round}"));
+        assert_eq!(world.once(&["--clearml-task"]).code, 0);
+    }
+    assert_eq!(status(&world, &world.own_task()), "completed");
+    assert_eq!(world.clearml.requests().count("tasks.create"), 1);
+    world.assert_alerts(&["round 1", "round 2"]);
+}
+
+#[test]
 fn a_clearml_that_refuses_the_task_costs_one_line() {
     use clearml_alerts::sandbox::{Fault, FaultRule};
     let world = World::new();
