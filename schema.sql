@@ -16,7 +16,8 @@ CREATE TABLE monitor (
     watermark       INTEGER,            -- everything stamped up to here has been recorded; NULL until watching has begun
     generation      INTEGER NOT NULL DEFAULT 0, -- grows with every write; the lock file keeps a copy, so that a lost WAL or an older file is noticed
     last_poll_at    INTEGER,            -- when the last good poll ended
-    announced_at    INTEGER             -- when the last start message was handed to delivery
+    announced_at    INTEGER,            -- when the last start message was handed to delivery
+    service_task    TEXT                -- the task that stands for this monitor in ClearML; NULL where it has none
 ) STRICT;
 
 -- Every task seen, with its last status: what tells news from what is known.

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::Outcome;
 use crate::settings::time::{parse_duration, parse_since};
-use crate::settings::{AllFlags, DatabaseFlags, Since, WebFlags, argv, defaults};
+use crate::settings::{AllFlags, DatabaseFlags, EnqueueFlags, RegisterFlags, Since, WebFlags, argv, defaults};
 
 /// The states of an alert, by the words of `history --state`.
 pub const STATES: [&str; 7] = ["pending", "sending", "unknown", "held", "sent", "dead", "suppressed"];
@@ -167,6 +167,12 @@ pub struct RunArguments {
     /// How it is watched.
     #[command(flatten)]
     pub web: WebFlags,
+    /// Whether it shows itself in ClearML.
+    #[command(flatten)]
+    pub register: RegisterFlags,
+    /// How it enqueues itself.
+    #[command(flatten)]
+    pub enqueue: EnqueueFlags,
 }
 
 /// `once`.

@@ -110,6 +110,7 @@ pub(super) async fn default_rule(
         include_archived: settings.include_archived,
         users,
         channel: channel.to_owned(),
+        own_task: None,
         message_prefix: Some(settings.message_prefix.clone()).filter(|prefix| !prefix.is_empty()),
     })
 }

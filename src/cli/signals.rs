@@ -9,6 +9,10 @@ pub(super) fn stop_on_request() -> CancellationToken {
     let mut requests = Requests::listen();
     tokio::spawn(async move {
         requests.next().await;
+        if set.is_cancelled() {
+            // An abort in ClearML was the first request.
+            std::process::exit(130);
+        }
         tracing::info!("asked to stop; finishing what is under way");
         set.cancel();
         requests.next().await;

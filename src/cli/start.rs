@@ -8,14 +8,15 @@ use anyhow::Context as _;
 use tokio::sync::Notify;
 
 use super::assemble::{self, Halves, Parts};
+use super::logging::Log;
 use super::patience::Patience;
 use super::progress;
 use crate::clock::Clock;
 use crate::domain::Rule;
 use crate::monitor::{self, Deliverer, MonitorError, Poller};
 use crate::settings::{Environment, Settings};
-use crate::slack;
 use crate::store::{Store, StoreError};
+use crate::{clearml, slack};
 
 /// What a command is handed from outside: environment, clock, waits, the machine's name.
 pub(super) struct Context {
@@ -27,6 +28,8 @@ pub(super) struct Context {
     pub patience: Patience,
     /// This machine's name.
     pub host: String,
+    /// The log.
+    pub log: Log,
 }
 
 impl Context {
@@ -55,6 +58,8 @@ pub(super) struct Monitor {
     pub news: Arc<Notify>,
     /// The database.
     pub store: Store,
+    /// ClearML.
+    pub clearml: clearml::Client,
     /// The rule.
     pub rule: Rule,
     /// The ClearML API address.
@@ -98,7 +103,7 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
         Some(store) => store,
         None => own(settings).await?,
     };
-    store.claim(&server).await?;
+    let own_task = store.claim(&server).await?.service_task;
     if let Some(channel_id) = found {
         store.remember_channel(&rule.channel, &channel_id).await?;
     }
@@ -111,7 +116,7 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     }
     let parts = Parts {
         store: store.clone(),
-        clearml,
+        clearml: clearml.clone(),
         slack,
         rule: rule.clone(),
         clock: context.clock.clone(),
@@ -123,9 +128,12 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     let halves =
         assemble::halves(parts, &settings.clearml, &settings.slack, settings.service.since, on_progress).await?;
     let Halves { mut poller, mut deliverer, news } = halves;
+    if let Some(task) = &own_task {
+        poller.ignore_own_task(task);
+    }
     poller.require_projects().await?;
     deliverer.recover().await?;
-    Ok(Monitor { poller, deliverer, news, store, rule, server })
+    Ok(Monitor { poller, deliverer, news, store, clearml, rule, server })
 }
 
 async fn own(settings: &Settings) -> anyhow::Result<Store> {
@@ -156,7 +164,7 @@ fn private_directory(directory: &Path) -> std::io::Result<()> {
     builder.create(directory)
 }
 
-async fn log_in(settings: &Settings, clearml: &crate::clearml::Client) -> Result<Rule, MonitorError> {
+async fn log_in(settings: &Settings, clearml: &clearml::Client) -> Result<Rule, MonitorError> {
     clearml.login().await?;
     let rule = assemble::default_rule(&settings.rule, &settings.slack.channel, clearml).await?;
     monitor::require_projects(&rule, clearml).await?;

@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::logging::Log;
 use super::patience::Patience;
 use super::start::Context;
 use crate::clock::Clock;
@@ -18,10 +19,10 @@ pub(super) fn time_limit() -> Option<Duration> {
 }
 
 /// What every command is handed from outside.
-pub(super) fn context(environment: ProcessEnvironment) -> Context {
+pub(super) fn context(environment: ProcessEnvironment, log: Log) -> Context {
     let host = gethostname::gethostname().to_string_lossy().into_owned();
     let (clock, patience) = knobs(&environment);
-    Context { environment: Box::new(environment), clock, patience, host }
+    Context { environment: Box::new(environment), clock, patience, host, log }
 }
 
 #[cfg(debug_assertions)]

@@ -127,6 +127,12 @@ impl Poller {
         Self { store, clearml, clock, rules, projects: pattern.map(Projects::new), config, news }
     }
 
+    /// Keeps quiet about this task: it is the monitor itself.
+    pub fn ignore_own_task(&mut self, task: &str) {
+        let rules = self.rules.iter().cloned().map(|rule| Rule { own_task: Some(task.to_owned()), ..rule });
+        self.rules = Arc::new(rules.collect());
+    }
+
     /// Refuses to start with a project pattern that matches nothing.
     pub async fn require_projects(&mut self) -> Result<(), MonitorError> {
         let Some(projects) = &mut self.projects else {

@@ -14,7 +14,9 @@ fn flood(world: &World, name: &str, count: usize) -> Vec<String> {
         TaskSeed::new(&format!("{name} {number:05}")).project(["vision/resnet", "nlp/bert"][number % 2]).user("Ada")
     });
     let ids = world.clearml.add_tasks(seeds);
-    ids.iter().for_each(|id| world.clearml.start_task(id).unwrap());
+    for id in &ids {
+        world.clearml.start_task(id).unwrap();
+    }
     ids
 }
 

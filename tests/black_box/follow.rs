@@ -1,5 +1,7 @@
 //! `history --follow`: alerts as they come, and as their state changes.
 
+use clearml_alerts::sandbox::{Fault, FaultRule};
+
 use crate::world::{CHANNEL, Running, World, wait_until};
 
 fn follow(world: &World, more: &[&str]) -> Running {
@@ -51,4 +53,23 @@ fn a_service_is_followed_while_it_runs() {
     assert_eq!(service.stop().code, 0);
     followed.signal("INT");
     followed.wait();
+}
+
+#[test]
+fn an_alert_that_is_sent_after_newer_ones_is_told_all_the_same() {
+    let world = World::new();
+    world.once(&[]);
+    let sent = follow(&world, &["--format", "csv", "--state", "sent"]);
+    sent.wait_for_output("id,rule,task_id");
+    world.slack.set_scopes(&["chat:write", "channels:read"]);
+    world.slack.faults().push(FaultRule::next(Fault::reset()).on("chat.postMessage"));
+    world.failed_task("the lost one");
+    assert_eq!(world.once(&["--on-unknown", "hold"]).code, 4);
+    world.failed_task("a newer one");
+    world.once(&["--on-unknown", "hold"]);
+    sent.wait_for_output("a newer one");
+    assert_eq!(world.run(&["dead", "retry", "--all"]).code, 0);
+    assert_eq!(world.once(&[]).code, 0);
+    sent.wait_for_output("the lost one");
+    sent.kill();
 }

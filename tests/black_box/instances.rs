@@ -62,7 +62,9 @@ fn overlapping_runs_of_cron_tell_each_failure_once() {
     let world = World::new();
     assert_eq!(world.once(&[]).code, 0);
     let names: Vec<String> = (0..8).map(|number| format!("task {number}")).collect();
-    names.iter().for_each(|name| drop(world.failed_task(name)));
+    for name in &names {
+        world.failed_task(name);
+    }
     let usual = ["once", "--channel", CHANNEL, "--slack-rate", "0"];
     let runs: Vec<Running> = (0..5).map(|_| Running::start(&mut world.command(&usual))).collect();
     let codes: Vec<i32> = runs.into_iter().map(|run| run.wait().code).collect();

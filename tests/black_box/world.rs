@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,6 +13,8 @@ use serde_json::Value;
 
 /// Nothing here takes longer; it bounds tests that hang.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// No command that ends by itself takes longer.
+const LONGEST_COMMAND: Duration = Duration::from_mins(2);
 
 /// The channel that alerts go to unless a test says otherwise.
 pub const CHANNEL: &str = "ml-alerts";
@@ -89,7 +91,7 @@ impl World {
         self.run(&[&["once", "--channel", CHANNEL, "--slack-rate", "0"], more].concat())
     }
 
-    /// Starts the service with the usual channel, a short refresh, and no start message.
+    /// Starts the service with the usual channel, a short refresh, no start message, and no task of its own in ClearML.
     pub fn start(&self, more: &[&str]) -> Running {
         Running::start(&mut self.service_command(more))
     }
@@ -107,6 +109,7 @@ impl World {
             "0.1",
             "--announce",
             "none",
+            "--no-clearml-task",
         ];
         self.command(&[&usual, more].concat())
     }
@@ -161,6 +164,37 @@ impl World {
         id
     }
 
+    /// A call of ClearML's API, as a person's browser makes it; answers its `data`.
+    pub fn call(&self, endpoint: &str, body: &Value) -> Value {
+        let (key, secret) = self.clearml.credentials();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let address = format!("{}/{endpoint}", self.clearml.url());
+            let request = reqwest::Client::new().post(address).basic_auth(key, Some(secret)).json(body);
+            let answer: Value = request.send().await.unwrap().json().await.unwrap();
+            assert_eq!(answer["meta"]["result_code"], 200, "{answer}");
+            answer["data"].clone()
+        })
+    }
+
+    /// The newest task of the monitor's own.
+    pub fn own_task(&self) -> String {
+        let is_own = |id: &String| self.clearml.document(id).is_some_and(|task| task["type"] == "monitor");
+        self.clearml.task_ids().into_iter().rfind(is_own).unwrap()
+    }
+
+    /// Sets an argument of a task, as a person does in the web pages.
+    pub fn edit_argument(&self, task: &str, name: &str, value: &str) {
+        let item = serde_json::json!({"section": "Args", "name": name, "value": value, "type": "str"});
+        self.call("tasks.edit_hyper_params", &serde_json::json!({"task": task, "hyperparams": [item]}));
+    }
+
+    /// A draft with a task's inputs.
+    pub fn clone_task(&self, task: &str) -> String {
+        let made = self.call("tasks.clone", &serde_json::json!({"task": task}));
+        made["id"].as_str().unwrap().to_owned()
+    }
+
     /// Waits until so many messages are in the usual channel.
     pub fn wait_for_messages(&self, count: usize) -> Vec<Message> {
         self.slack.wait_for_messages(count, PATIENCE).unwrap_or_else(|late| panic!("{late}"))
@@ -197,13 +231,7 @@ pub fn title(message: &Message) -> String {
 
 /// Runs a command to its end.
 pub fn finish(command: &mut Command) -> Ended {
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
-    Ended {
-        code: status.code().unwrap_or(-1),
-        stdout: String::from_utf8(stdout).unwrap(),
-        stderr: String::from_utf8(stderr).unwrap(),
-    }
+    Running::start(command).wait()
 }
 
 /// Looks again until `is_so`, for a bounded time.
@@ -242,7 +270,17 @@ impl Running {
 
     /// Waits for its end.
     pub fn wait(mut self) -> Ended {
-        let status = self.child.wait().unwrap();
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if start.elapsed() > LONGEST_COMMAND {
+                self.child.kill().unwrap();
+                panic!("it does not end: {}{}", self.stdout.so_far(), self.stderr.so_far());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
         Ended { code: status.code().unwrap_or(-1), stdout: self.stdout.finish(), stderr: self.stderr.finish() }
     }
 

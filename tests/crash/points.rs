@@ -17,7 +17,9 @@ fn dies_at(point: &str, scope: Scope, prepare: impl Fn(&World)) {
     for pass in 1..=NAMES.len() {
         let world = scope.world();
         assert_eq!(world.once(&[]).code, 0);
-        NAMES.iter().for_each(|name| drop(world.failed_task(name)));
+        for name in &NAMES {
+            world.failed_task(name);
+        }
         prepare(&world);
         if !dies_once(&world, point, pass) {
             assert!(pass > 1, "{point} was never reached");
@@ -147,7 +149,9 @@ fn while_the_first_tasks_are_read() {
     world.failed_task("before we watched");
     assert!(dies_once(&world, "baseline_page", 1));
     assert_eq!(world.once(&[]).code, 0);
-    NAMES.iter().for_each(|name| drop(world.failed_task(name)));
+    for name in &NAMES {
+        world.failed_task(name);
+    }
     deliver_the_rest(&world, &[]);
     assert_each_alerted_once(&world, &names(), Scope::History);
 }
@@ -156,7 +160,9 @@ fn while_the_first_tasks_are_read() {
 fn shutdown() {
     let world = World::new();
     assert_eq!(world.once(&[]).code, 0);
-    NAMES.iter().for_each(|name| drop(world.failed_task(name)));
+    for name in &NAMES {
+        world.failed_task(name);
+    }
     let mut command = world.service_command(&[]);
     let service = crate::world::Running::start(command.env("CLEARML_ALERTS_TEST_CRASH_AT", "shutdown"));
     world.wait_for_messages(1);

@@ -1,9 +1,12 @@
 //! Killed from outside while a request is under way.
 
+use std::time::Duration;
+
 use clearml_alerts::sandbox::{Fault, FaultRule};
 
 use crate::verdict::{Scope, assert_each_alerted_once, deliver_the_rest};
 use crate::world::World;
+use crate::world::wait_until;
 
 /// The sandbox posts (or not) and never answers; the process is killed meanwhile.
 fn killed_during(fault: Fault, scope: Scope, is_posted: bool) -> usize {
@@ -11,7 +14,9 @@ fn killed_during(fault: Fault, scope: Scope, is_posted: bool) -> usize {
     assert_eq!(world.once(&[]).code, 0);
     world.slack.faults().push(FaultRule::next(fault).on("chat.postMessage"));
     let names = ["resnet50".to_owned(), "bert base".to_owned()];
-    names.iter().for_each(|name| drop(world.failed_task(name)));
+    for name in &names {
+        world.failed_task(name);
+    }
     let service = world.start(&[]);
     wait_for_post(&world);
     let state = world.history(&[]);
@@ -41,6 +46,30 @@ fn without_the_history_scope_a_lost_answer_may_double_and_is_marked() {
 #[test]
 fn half_an_answer() {
     assert_eq!(killed_during(Fault::hang_in_body(), Scope::History, true), 0);
+}
+
+#[test]
+fn an_outcome_that_could_not_be_recorded_at_once_is_recorded_later() {
+    // Nobody may look in Slack, so what the answer said is all there is.
+    let world = Scope::NoHistory.world();
+    assert_eq!(world.once(&[]).code, 0);
+    world.slack.faults().push(FaultRule::next(Fault::slow(Duration::from_millis(500))).on("chat.postMessage"));
+    let service = world.start(&[]);
+    world.failed_task("resnet50");
+    // Another writer takes the database while Slack's answer is on its way, and keeps it longer than is waited for.
+    wait_until("the attempt", || world.history(&[]).iter().any(|row| row["state"] == "sending"));
+    let other = rusqlite::Connection::open(world.database()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    service.wait_for_log("delivery is interrupted");
+    other.execute_batch("ROLLBACK").unwrap();
+    // News wakes the delivery before its patience ends.
+    world.failed_task("bert base");
+    world.wait_for_messages(2);
+    world.wait_for_state("bert base", "sent");
+    assert_eq!(service.stop().code, 0);
+    let names = ["resnet50".to_owned(), "bert base".to_owned()];
+    assert_eq!(assert_each_alerted_once(&world, &names, Scope::NoHistory), 0);
+    assert!(world.history(&[]).iter().all(|row| row["reason"].is_null() && row["attempts"] == 1));
 }
 
 #[test]

@@ -11,9 +11,11 @@
     clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     reason = "a test ends where its world is not as declared, and the search path is the machine's"
 )]
 
+mod agent;
 mod python;
 #[path = "../black_box/world.rs"]
 #[allow(dead_code, reason = "the black-box tests use the rest of it")]

@@ -138,6 +138,7 @@ pub(crate) fn rule() -> Rule {
         include_archived: false,
         users: UserFilter::Everyone,
         channel: CHANNEL.to_owned(),
+        own_task: None,
         message_prefix: None,
     }
 }

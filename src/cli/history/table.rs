@@ -39,7 +39,9 @@ fn distribute(natural: &[usize], weights: &[usize], room: usize) -> Vec<usize> {
         let before = narrowed.len();
         narrowed.retain(|column| natural[*column] > share(*column));
         if narrowed.len() == before {
-            narrowed.iter().for_each(|column| widths[*column] = share(*column));
+            for column in narrowed {
+                widths[column] = share(column);
+            }
             return widths;
         }
     }
