@@ -18,7 +18,7 @@ use crate::domain::delivery::{
 use crate::domain::{Stamp, message};
 use crate::slack::pacing::DEFAULT_BURST;
 use crate::slack::{self, Class, DeliveryOutcome, Pacer, Pauses};
-use crate::store::{Attempt, AttemptResult, ChannelRecord, Delivery, Method, Store};
+use crate::store::{Attempt, AttemptResult, ChannelRecord, Delivery, DeliveryKind, Method, Store, ToldAlert};
 
 /// Steps of each channel before the list of channels is made anew.
 const ROUNDS: usize = 100;
@@ -357,6 +357,7 @@ impl Deliverer {
         let told = self.store.told_by(delivery).await?;
         if state == DeliveryState::Sent {
             let now = self.status.figures().clearml_now(self.clock.now());
+            log_told(delivery, &told, now);
             self.status.told_after(told.iter().map(|alert| now.since(alert.status_changed)));
         }
         self.status.came_into(state.as_str(), told.into_iter().map(|alert| alert.rule));
@@ -397,8 +398,11 @@ impl Deliverer {
         let reason = reason_of(tried).unwrap_or_default();
         match step {
             Step::Sent { .. } => {
-                let attempts = delivery.tries + 1;
-                tracing::info!(delivery = id, channel, kind = delivery.kind.as_str(), attempts, "posted to Slack");
+                let (attempts, kind) = (delivery.tries + 1, delivery.kind);
+                // An alert has a line of its own, with its task.
+                if kind != DeliveryKind::Alert {
+                    tracing::info!(delivery = id, channel, kind = kind.as_str(), attempts, "posted to Slack");
+                }
                 self.spoken.remove(channel);
             }
             Step::Retry { due, pause } => {
@@ -458,6 +462,18 @@ impl Deliverer {
                 reason,
                 "alerts are held until somebody acts; nothing is lost, and they go out by themselves afterwards"
             );
+        }
+    }
+}
+
+/// One line an alert that is in Slack now; `now` is by ClearML's clock.
+fn log_told(delivery: i64, told: &[ToldAlert], now: Stamp) {
+    for ToldAlert { alert, task_id: task, rule, status_changed, digest } in told {
+        let latency_seconds = now.since(*status_changed).as_secs_f64();
+        if *digest {
+            tracing::info!(alert, task, rule, delivery, latency_seconds, "told in a digest");
+        } else {
+            tracing::info!(alert, task, rule, delivery, latency_seconds, "posted to Slack");
         }
     }
 }

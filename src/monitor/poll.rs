@@ -51,6 +51,8 @@ pub struct PollReport {
     pub began: bool,
     /// Everything stamped up to here is recorded.
     pub watermark: Option<Stamp>,
+    /// When the last page came, by the server's clock, to the second.
+    pub seen_at: Option<Stamp>,
 }
 
 impl PollReport {
@@ -164,6 +166,7 @@ impl Poller {
         let from = watermark.minus(depth.overlap()).max(watch_from);
         let mut report = PollReport { began, ..self.read_outcomes(from).await? };
         report.watermark = self.store.monitor().await?.watermark;
+        report.seen_at = self.clearml.server_time();
         self.note_poll(record.last_poll_at).await?;
         self.close_silences().await?;
         Ok(report)

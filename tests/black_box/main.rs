@@ -13,5 +13,7 @@
 mod check;
 mod everyday;
 mod explain;
+mod history;
+mod logs;
 mod silence;
 mod world;

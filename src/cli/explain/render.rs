@@ -4,9 +4,7 @@ use super::{Explanation, OnServer};
 use crate::domain::message::words;
 use crate::domain::text::single_line;
 use crate::domain::{AlertState, Stamp, Task};
-use crate::store::{
-    AttemptRecord, MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord,
-};
+use crate::store::{AttemptRecord, MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord};
 
 /// What polling cannot see, said wherever somebody asks after a task that was not seen.
 const UNSEEABLE: &str = "What fails and is reset, or archived and deleted, between two polls is never seen.";
