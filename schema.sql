@@ -16,7 +16,8 @@ CREATE TABLE monitor (
     watermark       INTEGER,            -- everything stamped up to here has been recorded; NULL until watching has begun
     generation      INTEGER NOT NULL DEFAULT 0, -- grows with every write; the lock file keeps a copy, so that a lost WAL or an older file is noticed
     last_poll_at    INTEGER,            -- when the last good poll ended
-    announced_at    INTEGER             -- when the last start message was handed to delivery
+    announced_at    INTEGER,            -- when the last start message was handed to delivery
+    service_task    TEXT                -- the task that stands for this monitor in ClearML; NULL where it has none
 ) STRICT;
 
 -- Every task seen, with its last status: what tells news from what is known.
@@ -86,7 +87,8 @@ CREATE TABLE alerts (
     CHECK (state IN ('sent', 'suppressed') OR snapshot IS NOT NULL)
 ) STRICT;
 CREATE INDEX alerts_newest ON alerts (status_changed, id);
-CREATE INDEX alerts_told ON alerts (status_changed, outcome) WHERE state <> 'suppressed';
+-- What was not suppressed, with all that the week's chart counts: its rows are never looked up.
+CREATE INDEX alerts_told ON alerts (status_changed, outcome, filter) WHERE filter IS NULL;
 -- A page of history reads along one of the next five: each begins with what is filtered by, and goes on in the order of pages.
 CREATE INDEX alerts_by_project ON alerts (project_id, project, status_changed, id);
 CREATE INDEX alerts_by_user ON alerts (user_id, user, status_changed, id);

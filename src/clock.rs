@@ -14,8 +14,19 @@ pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    System { offset_millis: i64, wall_at_start: Stamp, start: Instant },
+    System {
+        offset_millis: i64,
+        wall_at_start: Stamp,
+        start: Instant,
+    },
     Manual(Arc<AtomicI64>),
+    /// For tests of a wall clock that jumps: a file says by how many milliseconds it is off.
+    #[cfg(debug_assertions)]
+    File {
+        file: Arc<std::path::PathBuf>,
+        wall_at_start: Stamp,
+        start: Instant,
+    },
 }
 
 impl Clock {
@@ -30,6 +41,13 @@ impl Clock {
         Self(Source::System { offset_millis, wall_at_start, start: Instant::now() })
     }
 
+    /// The machine's clock, wrong by as many milliseconds as this file says at the time: for tests of a clock that jumps.
+    #[cfg(debug_assertions)]
+    pub fn system_off_by_file(file: std::path::PathBuf) -> Self {
+        let wall_at_start = wall(offset_in(&file));
+        Self(Source::File { file: Arc::new(file), wall_at_start, start: Instant::now() })
+    }
+
     /// A clock that stands still until [`Clock::set`] moves it.
     pub fn manual(start: Stamp) -> Self {
         Self(Source::Manual(Arc::new(AtomicI64::new(start.as_millis()))))
@@ -40,6 +58,8 @@ impl Clock {
         match &self.0 {
             Source::System { offset_millis, .. } => wall(*offset_millis),
             Source::Manual(millis) => Stamp::from_millis(millis.load(Ordering::SeqCst)),
+            #[cfg(debug_assertions)]
+            Source::File { file, .. } => wall(offset_in(file)),
         }
     }
 
@@ -49,6 +69,8 @@ impl Clock {
         match &self.0 {
             Source::System { wall_at_start, start, .. } => wall_at_start.plus(start.elapsed()),
             Source::Manual(_) => self.now(),
+            #[cfg(debug_assertions)]
+            Source::File { wall_at_start, start, .. } => wall_at_start.plus(start.elapsed()),
         }
     }
 
@@ -58,6 +80,11 @@ impl Clock {
             millis.store(now.as_millis(), Ordering::SeqCst);
         }
     }
+}
+
+#[cfg(debug_assertions)]
+fn offset_in(file: &std::path::Path) -> i64 {
+    std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 fn wall(offset_millis: i64) -> Stamp {

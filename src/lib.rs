@@ -8,9 +8,11 @@
 //!   Slack's API). They do not know each other.
 //! - [`monitor`]: the service, the only room that knows ClearML, Slack and the store together.
 //! - [`web`]: the status page, metrics and probes of a running service. Read-only.
+//! - [`agent`]: life as a ClearML task: enqueue itself, report its console, heed an abort.
 //! - [`sandbox`]: simulated ClearML and Slack servers, for the demo and the tests.
 //! - [`cli`]: a file per subcommand.
 
+pub mod agent;
 pub mod clearml;
 pub mod cli;
 pub mod clock;

@@ -46,6 +46,15 @@ pub(super) fn understand(host: &str, endpoint: &str, answer: RawAnswer) -> Resul
     Err(said.into_error(host, endpoint, answer.retry_after))
 }
 
+/// Whether an answer that has no envelope (the file server's) is a success.
+pub(super) fn expect_success(what: &str, answer: &RawAnswer) -> Result<(), ClearmlError> {
+    if (200..300).contains(&answer.status) {
+        return Ok(());
+    }
+    let message = tidy(&String::from_utf8_lossy(&answer.body));
+    Err(ClearmlError::Refused { endpoint: what.to_owned(), status: answer.status, subcode: 0, message })
+}
+
 /// What an answer that is no success says of itself.
 struct Said {
     status: u16,

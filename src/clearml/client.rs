@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use super::answer;
 use super::config::{Config, Credentials, LARGEST_PAGE};
 use super::error::ClearmlError;
-use super::retry::Retry;
+use super::retry::{Repeat, Retry};
 use super::token::{Session, Token};
-use super::transport::{Authorization, Transport};
+use super::transport::{Authorization, Body, Transport};
 use crate::domain::Stamp;
 
 /// A connection to one ClearML API server as one user. Clones share the token and the connections.
@@ -65,7 +65,7 @@ impl Client {
 
     /// Asks for a sign of life, without credentials.
     pub async fn ping(&self) -> Result<(), ClearmlError> {
-        self.send("debug.ping", Authorization::None, &json!({})).await.map(drop)
+        self.send("debug.ping", Authorization::None, Body::Json(&json!({})), Repeat::Freely).await.map(drop)
     }
 
     /// Host and port of the API server, for messages.
@@ -80,16 +80,47 @@ impl Client {
 
     /// Calls `endpoint` (`service.action`) as the user and reads `data` of the answer as a `T`.
     pub(super) async fn call<T: DeserializeOwned>(&self, endpoint: &str, body: &Value) -> Result<T, ClearmlError> {
+        self.call_with(endpoint, Body::Json(body), Repeat::Freely).await
+    }
+
+    /// Like [`Client::call`], for a call that makes something: it is not sent again where the first may have arrived.
+    pub(super) async fn call_once<T: DeserializeOwned>(&self, endpoint: &str, body: &Value) -> Result<T, ClearmlError> {
+        self.call_with(endpoint, Body::Json(body), Repeat::IfUntouched).await
+    }
+
+    /// Like [`Client::call_once`], for a batch: an object a line.
+    pub(super) async fn call_batch_once<T: DeserializeOwned>(
+        &self,
+        endpoint: &str,
+        lines: &str,
+    ) -> Result<T, ClearmlError> {
+        self.call_with(endpoint, Body::Lines(lines), Repeat::IfUntouched).await
+    }
+
+    async fn call_with<T: DeserializeOwned>(
+        &self,
+        endpoint: &str,
+        body: Body<'_>,
+        repeat: Repeat,
+    ) -> Result<T, ClearmlError> {
         let token = self.valid_token().await?;
-        let first = self.send(endpoint, Authorization::Token(&token.secret), body).await;
+        let first = self.send(endpoint, Authorization::Token(&token.secret), body, repeat).await;
         let data = match first {
+            // A refused token is looked at before anything is done, so nothing was done twice.
             Err(error) if error.is_stale_token() => {
                 let renewed = self.token_instead_of(&token).await?;
-                self.send(endpoint, Authorization::Token(&renewed.secret), body).await?
+                self.send(endpoint, Authorization::Token(&renewed.secret), body, repeat).await?
             }
             other => other?,
         };
         T::deserialize(data).map_err(|error| ClearmlError::protocol(endpoint, answer::tidy(&error.to_string())))
+    }
+
+    /// Sends a file to the file server.
+    pub(super) async fn send_file(&self, files: url::Url, path: &str, contents: &[u8]) -> Result<(), ClearmlError> {
+        let token = self.valid_token().await?;
+        let answer = self.0.transport.upload(files, &token.secret, path, contents).await?;
+        answer::expect_success("the file server", &answer)
     }
 
     async fn valid_token(&self) -> Result<Arc<Token>, ClearmlError> {
@@ -145,7 +176,7 @@ impl Client {
             token: String,
         }
         const ENDPOINT: &str = "auth.login";
-        let data = self.send(ENDPOINT, authorization, &json!({})).await?;
+        let data = self.send(ENDPOINT, authorization, Body::Json(&json!({})), Repeat::Freely).await?;
         // The parser's own message could quote the token.
         let login = Login::deserialize(data).map_err(|_| ClearmlError::protocol(ENDPOINT, "it holds no token"))?;
         Ok(SecretString::from(login.token))
@@ -156,7 +187,8 @@ impl Client {
         &self,
         endpoint: &str,
         authorization: Authorization<'_>,
-        body: &Value,
+        body: Body<'_>,
+        repeat: Repeat,
     ) -> Result<Value, ClearmlError> {
         let mut failures = 0;
         loop {
@@ -165,7 +197,9 @@ impl Client {
                 Err(error) => error,
             };
             failures += 1;
-            let Some(wait) = self.0.retry.wait_after(failures, &error, fastrand::f64()) else { return Err(error) };
+            let Some(wait) = self.0.retry.wait_after(failures, &error, repeat, fastrand::f64()) else {
+                return Err(error);
+            };
             tracing::debug!(endpoint, failures, ?wait, %error, "asking ClearML again");
             tokio::time::sleep(wait).await;
         }
@@ -175,7 +209,7 @@ impl Client {
         &self,
         endpoint: &str,
         authorization: Authorization<'_>,
-        body: &Value,
+        body: Body<'_>,
     ) -> Result<Value, ClearmlError> {
         let started = Instant::now();
         let answer = self.0.transport.post(endpoint, authorization, body).await;

@@ -41,7 +41,7 @@ impl Client {
     /// Everything that `endpoint` lists under `key`, by page number up to the last page, and where there are several, back
     /// down again: a deletion meanwhile moves later members a place down, past a reader on the way up but not on the
     /// way down. A project overlooked would be alerts overlooked.
-    async fn list(&self, endpoint: &str, key: &str, question: Value) -> Result<Vec<Named>, ClearmlError> {
+    pub(super) async fn list(&self, endpoint: &str, key: &str, question: Value) -> Result<Vec<Named>, ClearmlError> {
         let page_size = self.page_size().min(LARGEST_PAGE);
         let mut gathered = Gathered::default();
         let mut last = 0;

@@ -16,6 +16,8 @@ pub enum ClearmlError {
         host: String,
         /// What the network said.
         detail: String,
+        /// Whether the request may have reached the server.
+        sent: bool,
     },
     /// No answer in time.
     #[error("ClearML at {host} took longer than {} s {stage}; it may be overloaded, or something between swallows the connection", .after.as_secs_f64())]
@@ -199,9 +201,24 @@ impl ClearmlError {
         }
     }
 
+    /// Whether the server surely did nothing: the request never reached it, or it said so.
+    pub(super) fn is_untouched(&self) -> bool {
+        match self {
+            Self::Unreachable { sent, .. } => !sent,
+            Self::Timeout { stage, .. } => *stage == Stage::Connecting,
+            Self::Maintenance { .. } | Self::RateLimited { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Whether the token that was sent is invalid, expired or revoked: a new login may help.
     pub(super) fn is_stale_token(&self) -> bool {
         matches!(self, Self::Unauthorized { subcode: STALE_TOKEN, .. })
+    }
+
+    /// Whether the server knows no task of this ID.
+    pub fn is_unknown_task(&self) -> bool {
+        matches!(self, Self::Refused { subcode: 100 | 101, .. })
     }
 
     pub(super) fn protocol(endpoint: &str, what: impl Into<String>) -> Self {

@@ -1,7 +1,8 @@
-//! ClearML's API, as far as this program reads it: login, task changes, projects, users, console logs.
+//! ClearML's API, as far as this program needs it: login, task changes, projects, users, console logs; and for the program's
+//! own task: making it, queueing it, its state and its console.
 //!
-//! Reading order: [`Config`], [`ClearmlError`], [`Client`], [`Changes`]. Every call here is a read, so every call may be
-//! repeated. Nothing here decides what an answer means for an alert, keeps state on disk, reads the environment or the
+//! Reading order: [`Config`], [`ClearmlError`], [`Client`], [`Changes`], [`OwnTask`], [`ServiceTask`]. A read may be
+//! repeated; a call that makes something is repeated only where it surely did nothing. Nothing here decides what an answer means for an alert, keeps state on disk, reads the environment or the
 //! wall clock: server stamps are the only times, and waiting is measured on the monotonic clock.
 
 mod agents;
@@ -10,8 +11,10 @@ mod changes;
 mod client;
 mod config;
 mod directory;
+mod enqueue;
 mod error;
 mod lenient;
+mod own_task;
 mod pager;
 mod retry;
 mod rows;
@@ -25,7 +28,9 @@ pub use changes::Changes;
 pub use client::Client;
 pub use config::{Config, Credentials, LARGEST_PAGE};
 pub use directory::User;
+pub use enqueue::{Argument, Artifact, Script, ServiceTask};
 pub use error::{ClearmlError, Stage};
+pub use own_task::{ARGUMENTS, OwnTask, TaskEnd, TaskState};
 pub use pager::{Page, RowProblem};
 pub use retry::Retry;
 pub use token::Session;

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
@@ -15,6 +15,9 @@ use crate::domain::Stamp;
 
 /// The API version that the contract was recorded with; servers answer newer versions than their own with their newest.
 const API_VERSION: &str = "v2.23";
+
+/// An executable on a slow line takes its time.
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Sends requests to one API server.
 pub(super) struct Transport {
@@ -33,6 +36,15 @@ pub(super) enum Authorization<'a> {
     None,
     Keys { access: &'a str, secret: &'a SecretString },
     Token(&'a SecretString),
+}
+
+/// What a request says.
+#[derive(Clone, Copy)]
+pub(super) enum Body<'a> {
+    /// One object.
+    Json(&'a Value),
+    /// An object a line, for batches.
+    Lines(&'a str),
 }
 
 /// An answer as it came, complete but unread.
@@ -64,14 +76,40 @@ impl Transport {
         &self,
         endpoint: &str,
         authorization: Authorization<'_>,
-        body: &Value,
+        body: Body<'_>,
     ) -> Result<RawAnswer, ClearmlError> {
-        let request = self.http.post(self.address_of(endpoint)?).json(body);
-        let request = match authorization {
-            Authorization::None => request,
-            Authorization::Keys { access, secret } => request.basic_auth(access, Some(secret.expose_secret())),
-            Authorization::Token(token) => request.bearer_auth(token.expose_secret()),
+        let request = self.http.post(self.address_of(endpoint)?);
+        let request = match body {
+            Body::Json(body) => request.json(body),
+            Body::Lines(lines) => request.header(CONTENT_TYPE, "application/json-lines").body(lines.to_owned()),
         };
+        self.exchange(endpoint, authorized(request, authorization)).await
+    }
+
+    /// Sends a file to the file server at `files`, to be found there under `path` (without a slash in front).
+    pub(super) async fn upload(
+        &self,
+        files: Url,
+        token: &SecretString,
+        path: &str,
+        contents: &[u8],
+    ) -> Result<RawAnswer, ClearmlError> {
+        const BOUNDARY: &str = "clearml-alerts-7MA4YWxkTrZu0gW";
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{path}\"; filename=\"{path}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        );
+        let body = [head.as_bytes(), contents, format!("\r\n--{BOUNDARY}--\r\n").as_bytes()].concat();
+        let request = self
+            .http
+            .post(files)
+            .timeout(UPLOAD_TIMEOUT)
+            .header(CONTENT_TYPE, format!("multipart/form-data; boundary={BOUNDARY}"))
+            .body(body);
+        self.exchange("the file server's upload", authorized(request, Authorization::Token(token))).await
+    }
+
+    async fn exchange(&self, endpoint: &str, request: reqwest::RequestBuilder) -> Result<RawAnswer, ClearmlError> {
         let response = request.send().await.map_err(|error| self.network_error(error, Stage::Waiting))?;
         let date = date_header(response.headers(), &DATE);
         let retry_after = retry_after(response.headers(), date);
@@ -121,12 +159,21 @@ impl Transport {
             (true, true) => ClearmlError::Timeout { host, stage: Stage::Connecting, after: self.connect_timeout },
             (true, false) => ClearmlError::Timeout { host, stage, after: self.timeout },
             _ if detail.contains("certificate") => ClearmlError::Certificate { host, detail },
-            (false, true) => ClearmlError::Unreachable { host, detail },
+            (false, true) => ClearmlError::Unreachable { host, detail, sent: false },
             (false, false) => ClearmlError::Unreachable {
                 host,
                 detail: format!("the connection broke while {stage_doing} ({detail})", stage_doing = doing(stage)),
+                sent: true,
             },
         }
+    }
+}
+
+fn authorized(request: reqwest::RequestBuilder, authorization: Authorization<'_>) -> reqwest::RequestBuilder {
+    match authorization {
+        Authorization::None => request,
+        Authorization::Keys { access, secret } => request.basic_auth(access, Some(secret.expose_secret())),
+        Authorization::Token(token) => request.bearer_auth(token.expose_secret()),
     }
 }
 

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::{AlertState, Filter, Outcome};
 use crate::settings::time::{parse_duration, parse_since};
-use crate::settings::{AllFlags, DatabaseFlags, Since, WebFlags, argv, defaults};
+use crate::settings::{AllFlags, DatabaseFlags, EnqueueFlags, RegisterFlags, Since, WebFlags, argv, defaults};
 use crate::store::Exclusion;
 
 /// The states of an alert, by the words of `history --state`.
@@ -50,11 +50,12 @@ Examples:
   */5 * * * *  clearml-alerts once --channel '#ml-alerts' --wait-lock 1m";
 
 const HISTORY_EXAMPLES: &str = "\
-Several values of one filter mean any of them; several filters mean all.
+Several values of one filter mean any of them, several filters mean all. States
+and outcomes may be joined by commas.
 
 Examples:
   clearml-alerts history --since '2 hours ago' --status failed --not user=bob
-  clearml-alerts history --state dead --state held --format json
+  clearml-alerts history --state dead,held --format json
   clearml-alerts history --since yesterday --until today --format csv
   clearml-alerts history --since 7d --group-by project
   clearml-alerts history --since 7d --stats
@@ -170,6 +171,12 @@ pub struct RunArguments {
     /// How it is watched.
     #[command(flatten)]
     pub web: WebFlags,
+    /// Whether it shows itself in ClearML.
+    #[command(flatten)]
+    pub register: RegisterFlags,
+    /// How it enqueues itself.
+    #[command(flatten)]
+    pub enqueue: EnqueueFlags,
 }
 
 /// `once`.
@@ -243,7 +250,7 @@ pub struct HistoryArguments {
     /// Of this user
     #[arg(long, value_name = "USER", help_heading = "Which alerts")]
     pub user: Vec<String>,
-    /// With this outcome: failed, completed, stopped
+    /// With this outcome: failed, completed, stopped (also called aborted)
     #[arg(long, value_name = "STATUS", value_parser = outcome, value_delimiter = ',', help_heading = "Which alerts")]
     pub status: Vec<Outcome>,
     /// In this state

@@ -9,11 +9,11 @@ use anyhow::Context as _;
 use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
-use super::start;
+use super::{start, test_knobs};
 
 use crate::clock::Clock;
 use crate::domain::delivery::{OnUnknown, Waits};
-use crate::domain::{Outcome, ProjectFilter, Rule, UserFilter};
+use crate::domain::{Outcome, ProjectFilter, Redactor, Rule, UserFilter};
 use crate::monitor::{self, Deliverer, DeliveryConfig, MonitorError, Poller, PollerConfig, Progress, StartRequest};
 use crate::settings::{self, ClearmlSettings, RuleSettings, Since, SlackAccess, SlackSettings};
 use crate::store::{Access, Store};
@@ -55,6 +55,8 @@ pub(super) fn clearml_client(settings: &ClearmlSettings, start: &start::Context)
     let mut config = clearml::Config::new(settings.api.clone(), credentials);
     config.verify_certificate = settings.verify_certificate;
     config.retry = start.patience.clearml;
+    config.timeout = test_knobs::time_limit().unwrap_or(config.timeout);
+    config.connect_timeout = test_knobs::time_limit().unwrap_or(config.connect_timeout);
     start.host.clone_into(&mut config.worker);
     Ok(clearml::Client::new(config)?)
 }
@@ -70,8 +72,8 @@ pub(super) fn slack_client_of(access: SlackAccess) -> Result<slack::Client, slac
     slack::Client::new(slack::Config {
         base_url: access.base_url,
         token: access.token,
-        timeout: SLACK_TIMEOUT,
-        connect_timeout: SLACK_CONNECT_TIMEOUT,
+        timeout: test_knobs::time_limit().unwrap_or(SLACK_TIMEOUT),
+        connect_timeout: test_knobs::time_limit().unwrap_or(SLACK_CONNECT_TIMEOUT),
     })
 }
 
@@ -108,6 +110,7 @@ pub(super) async fn default_rule(
         include_archived: settings.include_archived,
         users,
         channel: channel.to_owned(),
+        own_task: None,
         message_prefix: Some(settings.message_prefix.clone()).filter(|prefix| !prefix.is_empty()),
     })
 }
@@ -157,6 +160,8 @@ pub(super) struct Parts {
     pub waits: Waits,
     /// This machine's name.
     pub host: String,
+    /// What is blotted out of consoles, besides the built-in patterns.
+    pub redact: Vec<regex::Regex>,
 }
 
 fn on_unknown(policy: settings::OnUnknown) -> OnUnknown {
@@ -174,7 +179,7 @@ pub(super) async fn halves(
     since: Option<Since>,
     on_progress: Box<dyn Fn(Progress) + Send + Sync>,
 ) -> anyhow::Result<Halves> {
-    let Parts { store, clearml, slack, rule, clock, waits, host } = parts;
+    let Parts { store, clearml, slack, rule, clock, waits, host, redact } = parts;
     let web = clearml_settings.web.as_ref().map(ToString::to_string);
     let news = Arc::new(Notify::new());
     let prefixes = rule.message_prefix.iter().map(|prefix| (rule.name.clone(), prefix.clone())).collect();
@@ -187,6 +192,7 @@ pub(super) async fn halves(
         on_unknown: on_unknown(slack_settings.on_unknown),
         waits,
         rate: slack_settings.rate,
+        redactor: Redactor::new(redact),
     };
     let deliverer = Deliverer::new(store.clone(), clearml.clone(), slack, clock.clone(), config);
     let server = server_name(clearml_settings);

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::arguments::Format;
 use super::exit::Exit;
+use super::logging::Log;
 use super::patience::Patience;
 use super::start::{self, Context, WhenAway};
 use super::{history, output};
@@ -110,6 +111,7 @@ impl Stage {
             clock: context.clock.clone(),
             patience: Patience::standard(),
             host: context.host.clone(),
+            log: Log::none(),
         };
         let monitor = start::monitor(&self.settings, &context, WhenAway::Fail).await?;
         let polled = self.clearml.requests().count("tasks.get_all_ex");

@@ -1,5 +1,6 @@
 //! `once --dry-run`: polls and decides on a throw-away copy of the database; writes and posts nothing.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,9 +15,6 @@ use crate::monitor::{self, Depth, PollReport, Poller, PollerConfig};
 use crate::settings::{self, AllFlags, ClearmlSettings};
 use crate::store::{Overwrite, RecordedAlert, Store};
 
-/// The channel of the printed rule where none was given: a dry run posts nothing.
-const NO_CHANNEL: &str = "(no channel)";
-
 /// Runs the command.
 pub(super) async fn run(flags: &AllFlags, context: &Context) -> anyhow::Result<Exit> {
     let environment = context.environment();
@@ -24,16 +22,18 @@ pub(super) async fn run(flags: &AllFlags, context: &Context) -> anyhow::Result<E
     let rule_settings = settings::resolve_rule(&flags.rule)?;
     let database = settings::resolve_database(&flags.database, environment)?;
     let clearml_settings = settings::resolve_clearml(environment)?;
-    let channel = flags.slack.channel.as_deref().unwrap_or(NO_CHANNEL);
+    let channel = flags.slack.channel.as_deref();
     let folder = tempfile::tempdir()?;
-    let store = throw_away_copy(&database.path, folder.path()).await?;
+    let server = assemble::server_name(&clearml_settings);
+    let store = throw_away_copy(&database.path, folder.path(), &server).await?;
     let clearml = assemble::clearml_client(&clearml_settings, context)?;
     clearml.login().await?;
-    let rule = assemble::default_rule(&rule_settings, channel, &clearml).await?;
+    let rule = assemble::default_rule(&rule_settings, channel.unwrap_or_default(), &clearml).await?;
     monitor::require_projects(&rule, &clearml).await?;
+    let waiting = usize::try_from(store.queue_counts().await?.undelivered()).unwrap_or(usize::MAX);
     let mut poller = poller(store, clearml, context, &clearml_settings, rule.clone(), service.since);
     let report = poller.poll_once(Depth::Sweep).await?;
-    output::text(&describe(&report, &rule))?;
+    output::text(&describe(&report, &rule, channel, waiting))?;
     Ok(Exit::Done)
 }
 
@@ -56,35 +56,63 @@ fn poller(
 }
 
 /// A database to play with: a copy of the one that is there, or a fresh one.
-async fn throw_away_copy(path: &Path, folder: &Path) -> anyhow::Result<Store> {
+async fn throw_away_copy(path: &Path, folder: &Path, server: &str) -> anyhow::Result<Store> {
     let copy = folder.join("dry-run.db");
     if path.exists() {
-        assemble::read_database(path)?.backup(&copy, Overwrite::Never).await?;
+        let original = assemble::read_database(path)?;
+        if original.monitor().await?.server.is_some() {
+            // Refuses another server's database, by its own name and not by the copy's.
+            original.claim(server).await?;
+        }
+        original.backup(&copy, Overwrite::Never).await?;
     }
     assemble::own_database(&copy, std::time::Duration::ZERO)
 }
 
-fn describe(report: &PollReport, rule: &Rule) -> String {
+fn describe(report: &PollReport, rule: &Rule, channel: Option<&str>, waiting: usize) -> String {
     let mut text =
         format!("Dry run: nothing was written and nothing was posted. It watches {}.\n", assemble::in_words(rule));
-    if report.began && report.verdicts.is_empty() {
-        text.push_str("A first run would begin to watch now and alert nothing yet; --since 24h shows what it would have alerted.\n");
+    if report.began && report.since.is_none() {
+        text.push_str("A first run would begin to watch now and alert nothing yet; ");
+        text.push_str("--since 24h shows what it would have alerted.\n");
     }
-    let alerts: Vec<&RecordedAlert> = report.alerts().collect();
-    text.push_str(&format!("\nWould be sent to {}: {}\n", rule.channel, words::number(alerts.len())));
-    text.extend(alerts.iter().map(|alert| line(alert)));
-    let kept: Vec<&RecordedAlert> = report.verdicts.iter().filter(|verdict| verdict.suppressed.is_some()).collect();
-    text.push_str(&format!("\nWould not be sent: {}\n", words::number(kept.len())));
-    text.extend(kept.iter().map(|alert| line(alert)));
     for problem in &report.problems {
         let task = problem.task_id.as_deref().unwrap_or("a task");
         text.push_str(&format!("\nCould not be read: {} ({})\n", single_line(task), single_line(&problem.problem)));
     }
+    text.push_str(&kept(report));
+    let alerts: Vec<&RecordedAlert> = report.alerts().collect();
+    let to = channel.map_or_else(String::new, |channel| format!(" to {channel}"));
+    text.push_str(&format!("\nWould be sent{to}: {}\n", words::number(alerts.len())));
+    text.extend(alerts.into_iter().map(line));
+    if waiting > 0 {
+        let waiting = words::count(waiting, "alert");
+        text.push_str(&format!("Besides, {waiting} of earlier runs would be tried again.\n"));
+    }
     text
 }
 
+/// What would not be sent, by the reason why.
+fn kept(report: &PollReport) -> String {
+    let mut by_reason: BTreeMap<String, Vec<&RecordedAlert>> = BTreeMap::new();
+    for verdict in &report.verdicts {
+        if let Some(why) = &verdict.suppressed {
+            by_reason.entry(single_line(&why.to_string())).or_default().push(verdict);
+        }
+    }
+    let all: usize = by_reason.values().map(Vec::len).sum();
+    let mut text = format!("\nWould not be sent: {}\n", words::number(all));
+    for (why, alerts) in by_reason {
+        text.push_str(&format!(" because of {why}\n"));
+        text.extend(alerts.into_iter().map(line));
+    }
+    text
+}
+
+/// The start of its ID is enough to find a task again, and leaves room for its name.
 fn line(alert: &RecordedAlert) -> String {
-    let why = alert.suppressed.as_ref().map_or_else(String::new, |why| format!(" - {}", single_line(&why.to_string())));
     let (outcome, name) = (words::outcome(alert.outcome), single_line(&alert.task_name));
-    format!("  {} {outcome:<9} {name} ({}){why}\n", alert.status_changed, single_line(&alert.task_id))
+    let time = alert.status_changed.to_timestamp().strftime("%Y-%m-%d %H:%M:%S");
+    let id: String = single_line(&alert.task_id).chars().take(8).collect();
+    format!("  {time}  {outcome:<9}  {id}  {name}\n")
 }

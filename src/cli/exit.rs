@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::agent::AgentError;
 use crate::monitor::MonitorError;
 use crate::settings::SettingsError;
 use crate::store::StoreError;
@@ -42,6 +43,9 @@ pub(super) fn of(error: &anyhow::Error) -> Exit {
     if error.is::<SettingsError>() || error.is::<super::UsageError>() {
         return Exit::Usage;
     }
+    if let Some(error) = error.downcast_ref::<AgentError>() {
+        return of_agent(error);
+    }
     if error.is::<crate::clearml::ClearmlError>() {
         return Exit::Clearml;
     }
@@ -59,6 +63,17 @@ fn of_monitor(error: &MonitorError) -> Exit {
         }
         MonitorError::Store(error) => of_store(error),
         MonitorError::NoProject { .. } | MonitorError::BadPattern { .. } => Exit::Usage,
+    }
+}
+
+fn of_agent(error: &AgentError) -> Exit {
+    match error {
+        AgentError::Clearml { .. } => Exit::Clearml,
+        AgentError::NoQueue { .. }
+        | AgentError::NoTask { .. }
+        | AgentError::Busy { .. }
+        | AgentError::Executable { .. }
+        | AgentError::NoFileServer => Exit::Usage,
     }
 }
 

@@ -1,12 +1,17 @@
-//! Where logs go and how they look: to standard error, for people or for machines.
+//! Where logs go and how they look: to standard error, for people or for machines; and to the console of the monitor's task
+//! in ClearML, where it has one that no agent fills.
 //!
 //! Never logged, at any level: tokens, keys, secrets, whole URLs of requests, message payloads, console lines.
 
 use std::io::IsTerminal;
 
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, filter, fmt, reload};
+
 use super::arguments::{Arguments, Command, LogFormat};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+use crate::agent::ConsoleTap;
+use crate::clock::Clock;
 
 /// How much is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,38 +30,83 @@ impl Level {
     /// The level of a command line.
     pub(super) fn of(arguments: &Arguments) -> Self {
         match (&arguments.command, arguments.verbosity()) {
-            (Command::Run(_) | Command::Once(_), 0) => Self::Usual,
+            (Command::Run(_) | Command::Once(_), verbosity) => Self::of_service(verbosity),
             (_, 0) => Self::Quiet,
             (_, 1) => Self::Verbose,
             _ => Self::Requests,
         }
     }
+
+    /// The level of a service that is to be so talkative: 0, 1 or 2.
+    pub(super) fn of_service(verbosity: u8) -> Self {
+        match verbosity {
+            0 => Self::Usual,
+            1 => Self::Verbose,
+            _ => Self::Requests,
+        }
+    }
+
+    fn directives(self) -> &'static str {
+        match self {
+            Self::Quiet => "warn",
+            Self::Usual => "clearml_alerts=info,warn",
+            Self::Verbose => "clearml_alerts=debug,warn",
+            Self::Requests => "clearml_alerts=trace,info",
+        }
+    }
 }
 
-/// Starts logging; `rust_log` (the variable
-/// `RUST_LOG`) overrules it. Colours only on a terminal, and not where `NO_COLOR` is set.
-pub(super) fn start(format: LogFormat, level: Level, rust_log: Option<&str>, no_color: bool) {
-    let level = match level {
-        Level::Quiet => "warn",
-        Level::Usual => "clearml_alerts=info,warn",
-        Level::Verbose => "clearml_alerts=debug,warn",
-        Level::Requests => "clearml_alerts=trace,info",
+/// The log, once it has started.
+#[derive(Debug, Clone)]
+pub(super) struct Log {
+    /// Where lines wait for the console of the monitor's task.
+    pub console: ConsoleTap,
+    /// `None` where `RUST_LOG` has said what is logged.
+    level: Option<reload::Handle<EnvFilter, Registry>>,
+}
+
+impl Log {
+    /// A log that goes nowhere but where it went already.
+    #[cfg(feature = "sandbox")]
+    pub(super) fn none() -> Self {
+        let console = ConsoleTap::new(Clock::system());
+        console.close();
+        Self { console, level: None }
+    }
+
+    /// Logs at another level from now on; `RUST_LOG` still overrules it.
+    pub(super) fn set_level(&self, level: Level) {
+        if let Some(handle) = &self.level {
+            // It fails only where the log is gone already.
+            let _ = handle.reload(EnvFilter::new(level.directives()));
+        }
+    }
+}
+
+/// Starts logging; `rust_log` (the variable `RUST_LOG`) overrules the level. Colours only on a terminal, and not where
+/// `NO_COLOR` is set.
+pub(super) fn start(format: LogFormat, level: Level, rust_log: Option<&str>, no_color: bool) -> Log {
+    let asked = rust_log.and_then(|directives| EnvFilter::try_new(directives).ok());
+    let is_fixed = asked.is_some();
+    let (filter, handle) = reload::Layer::new(asked.unwrap_or_else(|| EnvFilter::new(level.directives())));
+    let console = ConsoleTap::new(Clock::system());
+    let lines = console.clone();
+    let to_console = fmt::layer()
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .with_writer(move || lines.writer())
+        // Requests about the console would be lines of the console, and so on for ever.
+        .with_filter(filter::LevelFilter::DEBUG);
+    let to_stderr = fmt::layer().with_target(false).with_writer(|| {
+        super::progress::clear();
+        std::io::stderr()
+    });
+    let to_stderr = match format {
+        LogFormat::Text => to_stderr.with_ansi(std::io::stderr().is_terminal() && !no_color).boxed(),
+        LogFormat::Json => to_stderr.json().flatten_event(true).with_ansi(false).boxed(),
     };
-    let filter = rust_log.map_or_else(
-        || EnvFilter::new(level),
-        |directives| EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new(level)),
-    );
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| {
-            super::progress::clear();
-            std::io::stderr()
-        })
-        .with_span_events(FmtSpan::NONE)
-        .with_target(false);
     // A second start, in one process only in tests, keeps the first one's settings.
-    let _ = match format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal() && !no_color).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_ansi(false).try_init(),
-    };
+    let _ = tracing_subscriber::registry().with(filter).with(to_stderr).with(to_console).try_init();
+    Log { console, level: (!is_fixed).then_some(handle) }
 }

@@ -8,6 +8,7 @@ mod dead;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod dry_run;
+mod enqueue;
 mod exit;
 mod explain;
 mod history;
@@ -15,6 +16,7 @@ mod logging;
 mod manual;
 mod once;
 mod output;
+mod own_task;
 mod patience;
 mod progress;
 mod run;
@@ -58,8 +60,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let is_set = |name: &str| environment.variable(name).is_some_and(|value| !value.is_empty());
     let rust_log = environment.variable("RUST_LOG").and_then(|value| value.into_string().ok());
     let level = logging::Level::of(&arguments);
-    logging::start(arguments.log_format, level, rust_log.as_deref(), is_set("NO_COLOR"));
-    match execute(arguments, environment) {
+    let log = logging::start(arguments.log_format, level, rust_log.as_deref(), is_set("NO_COLOR"));
+    match execute(arguments, environment, log) {
         Ok(exit) => exit.into(),
         Err(error) => {
             report(&error);
@@ -71,11 +73,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 #[expect(clippy::print_stderr, reason = "the last word of a command that failed, whatever the log level")]
 fn report(error: &anyhow::Error) {
     progress::clear();
-    eprintln!("error: {error:#}");
+    let told = format!("error: {error:#}");
+    eprintln!("{}", output::error_width().map_or_else(|| told.clone(), |width| output::wrap(&told, width)));
 }
 
-fn execute(arguments: Arguments, environment: ProcessEnvironment) -> anyhow::Result<Exit> {
-    let context = test_knobs::context(environment);
+fn execute(arguments: Arguments, environment: ProcessEnvironment, log: logging::Log) -> anyhow::Result<Exit> {
+    let context = test_knobs::context(environment, log);
     match arguments.command {
         Command::History(arguments) => history::run(&arguments, &context),
         Command::Silence { command } => block_on(silence::run(command, &context)),

@@ -9,6 +9,7 @@ use super::arguments::OnceArguments;
 use super::exit::Exit;
 use super::start::{self, Context, Monitor, WhenAway};
 use super::{dry_run, output, signals};
+use crate::domain::message::words;
 use crate::monitor::{Deliverer, Depth, MonitorError, Next, PollReport};
 use crate::settings::Settings;
 use crate::store::QueueCounts;
@@ -32,9 +33,10 @@ pub(super) async fn run(arguments: OnceArguments, context: &Context) -> anyhow::
         Err(error @ MonitorError::Store(_)) => return Err(error.into()),
         polled => polled,
     };
-    match &polled {
-        Ok(report) => crate::monitor::log_once(report),
-        Err(_) => tracing::error!("the poll failed and moved nothing; what is due is delivered nevertheless"),
+    if let Ok(report) = &polled {
+        crate::monitor::log_once(report);
+    } else {
+        tracing::error!("the poll failed and moved nothing; what is due is delivered nevertheless");
     }
     let before = monitor.store.queue_counts().await?;
     deliver(&mut monitor.deliverer, arguments.deliver_timeout, &stop).await?;
@@ -86,26 +88,27 @@ async fn deliver_until(
 }
 
 fn summary(report: &PollReport, before: QueueCounts, after: QueueCounts, monitor: &Monitor) -> String {
-    if report.began && report.verdicts.is_empty() {
+    if report.began && report.since.is_none() {
         let since = report.watermark.map_or_else(String::new, |watermark| format!(" ({watermark})"));
         return format!("Watching {} begins{since}; outcomes from now on are alerted.\n", monitor.server);
     }
+    let number = |count: u32| words::number(usize::try_from(count).unwrap_or(usize::MAX));
     let open = |counts: QueueCounts| counts.undelivered() + counts.dead;
-    let sent = open(before).saturating_sub(open(after));
+    let alerts = report.alerts().count();
     let mut line = format!(
-        "{} tasks changed, {} alerts recorded, {} not alerted; {sent} sent",
-        report.changed,
-        report.alerts().count(),
-        report.verdicts.len() - report.alerts().count(),
+        "{} changed, {} recorded, {} not alerted; {} sent",
+        words::count(report.changed, "task"),
+        words::count(alerts, "alert"),
+        words::number(report.verdicts.len() - alerts),
+        number(open(before).saturating_sub(open(after))),
     );
     if after.undelivered() > 0 {
-        line.push_str(&format!(
-            ", {} still to be sent (see `clearml-alerts history --state pending,sending,unknown,held`)",
-            after.undelivered()
-        ));
+        let waiting = number(after.undelivered());
+        let see = "clearml-alerts history --state pending,sending,unknown,held";
+        line.push_str(&format!(", {waiting} still to be sent (see `{see}`)"));
     }
     if after.dead > 0 {
-        line.push_str(&format!(", {} dead (see `clearml-alerts dead list`)", after.dead));
+        line.push_str(&format!(", {} dead (see `clearml-alerts dead list`)", number(after.dead)));
     }
     line.push_str(".\n");
     line

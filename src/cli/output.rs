@@ -2,6 +2,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use terminal_size::{Height, Width, terminal_size_of};
+use unicode_width::UnicodeWidthStr;
+
 /// Whether results go to a terminal.
 fn is_terminal() -> bool {
     io::stdout().is_terminal()
@@ -29,5 +32,47 @@ pub(super) fn text(text: &str) -> io::Result<bool> {
 
 /// The terminal's width; `None` where results go to a pipe or a file, which get whole values.
 pub(super) fn width() -> Option<u16> {
-    is_terminal().then(|| comfy_table::Table::new().width().unwrap_or(80))
+    is_terminal().then(|| columns(terminal_size_of(io::stdout())))
+}
+
+/// The width of the terminal that errors go to; `None` where they go elsewhere, and stay on one line.
+pub(super) fn error_width() -> Option<u16> {
+    io::stderr().is_terminal().then(|| columns(terminal_size_of(io::stderr())))
+}
+
+/// A terminal that does not say, or says 0, gets what terminals once were.
+fn columns(size: Option<(Width, Height)>) -> u16 {
+    size.map_or(80, |(Width(columns), _)| if columns == 0 { 80 } else { columns })
+}
+
+/// Breaks a text between words, so that no line is longer than `width` unless one word is.
+pub(super) fn wrap(text: &str, width: u16) -> String {
+    let mut wrapped = String::with_capacity(text.len());
+    let mut column = 0;
+    for word in text.split(' ') {
+        let length = word.width();
+        if column > 0 && column + 1 + length > usize::from(width) {
+            wrapped.push('\n');
+            column = 0;
+        } else if column > 0 {
+            wrapped.push(' ');
+            column += 1;
+        }
+        wrapped.push_str(word);
+        column += length;
+    }
+    wrapped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_and_nothing_is_lost() {
+        assert_eq!(wrap("error: one two three", 13), "error: one\ntwo three");
+        assert_eq!(wrap("error: one two three", 10), "error: one\ntwo three");
+        assert_eq!(wrap("a http://a.very.long/address b", 8), "a\nhttp://a.very.long/address\nb");
+        assert_eq!(wrap("", 8), "");
+    }
 }

@@ -15,12 +15,19 @@ pub(super) struct Patience {
     pub clearml: Retry,
     /// While ClearML is away at the start of a service that has watched before, it is asked again this often.
     pub ask_again: Duration,
+    /// The monitor's own task is looked at this often, and its console sent.
+    pub own_task: Duration,
 }
 
 impl Patience {
     /// As in the field.
     pub(super) fn standard() -> Self {
-        Self { slack: Waits::STANDARD, clearml: Retry::default(), ask_again: Duration::from_secs(10) }
+        Self {
+            slack: Waits::STANDARD,
+            clearml: Retry::default(),
+            ask_again: Duration::from_secs(10),
+            own_task: Duration::from_secs(2),
+        }
     }
 
     /// All waits times `factor`, for tests.
@@ -30,6 +37,7 @@ impl Patience {
             slack: self.slack.scaled(factor),
             clearml: Retry { backoff: self.clearml.backoff.scaled(factor), ..self.clearml },
             ask_again: scaled(self.ask_again, factor),
+            own_task: scaled(self.own_task, factor),
         }
     }
 }

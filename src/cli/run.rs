@@ -1,10 +1,16 @@
-//! `run`: the service.
+//! `run`: the service. Here, or as the ClearML task that it was enqueued as; without `--local` it is put in a queue.
+
+use std::path::Path;
+
+use tokio_util::sync::CancellationToken;
 
 use super::arguments::RunArguments;
 use super::exit::Exit;
-use super::start::{self, Context, WhenAway};
+use super::logging::Level;
+use super::start::{self, Context, Monitor, WhenAway};
 use super::watched::Watched;
-use super::{UsageError, signals};
+use super::{assemble, enqueue, own_task, signals};
+use crate::agent::{Ending, Host, Life};
 use crate::domain::Stamp;
 use crate::monitor::{self, ServiceConfig};
 use crate::settings::{self, Announce, Settings};
@@ -14,28 +20,97 @@ const ANNOUNCE_EVERY: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// Runs the command.
 pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::Result<Exit> {
+    if arguments.enqueue.service_script.unwrap_or_default() {
+        return enqueue::print_script(&arguments, context);
+    }
+    if let Some(task) = own_task::id(context.environment())? {
+        return as_task(&arguments, &task, context).await;
+    }
     if !settings::resolve_service(&arguments.flags.service)?.local {
-        return Err(UsageError(
-            "enqueuing itself in ClearML's services queue comes with a later version: run the service here with \
-             `clearml-alerts run --local`"
-                .to_owned(),
-        )
-        .into());
+        return enqueue::run(&arguments, context).await;
     }
     let settings = Settings::resolve(&arguments.flags, context.environment())?;
     let web = settings::resolve_web(&arguments.web, context.environment())?;
     let stop = signals::stop_on_request();
     let watched = Watched::begin(web, &settings, context, &stop).await?;
-    let starting = start::monitor(&settings, context, WhenAway::Wait);
-    let mut monitor = tokio::select! {
-        monitor = starting => monitor?,
-        () = stop.cancelled() => return Ok(Exit::Done),
+    let Some(monitor) = ready(&settings, context, &stop).await? else { return Ok(Exit::Done) };
+    let is_shown = !arguments.register.no_clearml_task.unwrap_or_default();
+    let life = if is_shown { own_task::show(&monitor, &arguments.flags, context, &stop).await? } else { None };
+    if life.is_none() {
+        context.log.console.close();
+    }
+    serve(monitor, watched, &settings, context, stop, life).await
+}
+
+/// The service as the task that an agent runs: the task's parameters win over the command line.
+async fn as_task(arguments: &RunArguments, task: &str, context: &Context) -> anyhow::Result<Exit> {
+    let clearml = assemble::clearml_client(&settings::resolve_clearml(context.environment())?, context)?;
+    let task = own_task::find(&clearml, task).await?;
+    let settings = own_task::settings(&arguments.flags, &task, context.environment())?;
+    context.log.set_level(Level::of_service(settings.service.verbose));
+    let web = settings::resolve_web(&arguments.web, context.environment())?;
+    let stop = signals::stop_on_request();
+    let watched = Watched::begin(web, &settings, context, &stop).await?;
+    let host = own_task::host(context.environment());
+    let life = Life::begin(clearml, &task, own_task::life_config(host, context), stop.clone()).await?;
+    if host == Host::Agent {
+        warn_where_memory_is_short(&settings.database.path, context);
+    }
+    let monitor = match ready(&settings, context, &stop).await {
+        Ok(Some(monitor)) => monitor,
+        Ok(None) => {
+            life.end(Ending::Stopped).await;
+            return Ok(Exit::Done);
+        }
+        Err(error) => {
+            life.end(Ending::Failed(format!("{error:#}"))).await;
+            return Err(error);
+        }
     };
+    serve(monitor, watched, &settings, context, stop, Some(life)).await
+}
+
+/// Makes the monitor ready; `None` where it was asked to stop before it was.
+async fn ready(settings: &Settings, context: &Context, stop: &CancellationToken) -> anyhow::Result<Option<Monitor>> {
+    let starting = start::monitor(settings, context, WhenAway::Wait);
+    tokio::select! {
+        monitor = starting => monitor.map(Some),
+        () = stop.cancelled() => Ok(None),
+    }
+}
+
+/// Serves until it is asked to stop, and says how it ended where it has a task.
+async fn serve(
+    mut monitor: Monitor,
+    watched: Watched,
+    settings: &Settings,
+    context: &Context,
+    stop: CancellationToken,
+    life: Option<Life>,
+) -> anyhow::Result<Exit> {
+    if let Some(life) = &life {
+        monitor.poller.ignore_own_task(life.task());
+    }
+    let served = watch(monitor, watched, settings, context, stop).await;
+    if let Some(life) = life {
+        let ending = served.as_ref().map_or_else(|error| Ending::Failed(format!("{error:#}")), |_| Ending::Stopped);
+        life.end(ending).await;
+    }
+    served
+}
+
+async fn watch(
+    mut monitor: Monitor,
+    watched: Watched,
+    settings: &Settings,
+    context: &Context,
+    stop: CancellationToken,
+) -> anyhow::Result<Exit> {
     let record = monitor.store.monitor().await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         server = monitor.server,
-        watches = super::assemble::in_words(&monitor.rule),
+        watches = assemble::in_words(&monitor.rule),
         channel = monitor.rule.channel,
         database = %monitor.store.path().display(),
         refresh_seconds = settings.service.refresh.as_secs_f64(),
@@ -43,11 +118,7 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
         "started"
     );
     if settings.service.announce != Announce::None && is_announcement_due(record.announced_at, context.clock.now()) {
-        monitor.deliverer.announce(super::assemble::start_request(
-            &monitor.rule,
-            settings.service.refresh,
-            record.watermark,
-        ));
+        monitor.deliverer.announce(assemble::start_request(&monitor.rule, settings.service.refresh, record.watermark));
     }
     let config = ServiceConfig {
         refresh: settings.service.refresh,
@@ -64,4 +135,18 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
 
 fn is_announcement_due(last: Option<Stamp>, now: Stamp) -> bool {
     last.is_none_or(|last| now.since(last) >= ANNOUNCE_EVERY || last > now)
+}
+
+/// A database that goes with its container takes with it what was alerted, and from where on to read.
+fn warn_where_memory_is_short(database: &Path, context: &Context) {
+    let mounts = context.environment().read_file(Path::new("/proc/self/mountinfo")).unwrap_or_default();
+    if let crate::agent::Lasting::No(kind) = crate::agent::lasting(database, &mounts) {
+        tracing::warn!(
+            database = %database.display(),
+            kind,
+            "this disk goes with the container, and the database with it: after that the history is gone, and what ended \
+             between two runs is not alerted; mount a volume and set the parameter db, or CLEARML_ALERTS_DB, to a folder on \
+             it (with / at its end)"
+        );
+    }
 }

@@ -2,8 +2,6 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Cell, ContentArrangement, Table, presets};
-
 use super::arguments::{ReportFormat, SilenceAdd, SilenceCommand, SilenceEnd, SilenceList};
 use super::exit::Exit;
 use super::start::Context;
@@ -96,28 +94,20 @@ fn table(out: &mut dyn Write, silences: &[SilenceRecord], now: Stamp) -> io::Res
     if silences.is_empty() {
         return writeln!(out, "No silence is in force.");
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    match output::width() {
-        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
-        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    silences.iter().try_for_each(|silence| in_words(out, silence, now))
+}
+
+fn in_words(out: &mut dyn Write, silence: &SilenceRecord, now: Stamp) -> io::Result<()> {
+    let state = match &silence.ended_by {
+        _ if silence.ends_at > now => "in force".to_owned(),
+        Some(by) => format!("ended by {by}"),
+        None => "over".to_owned(),
     };
-    table.set_header(["ID", "UNTIL (UTC)", "STATE", "SILENCED", "COVERS", "BY", "REASON"].map(Cell::new));
-    for silence in silences {
-        let state = match &silence.ended_by {
-            _ if silence.ends_at > now => "in force".to_owned(),
-            Some(by) => format!("ended by {by}"),
-            None => "over".to_owned(),
-        };
-        let until = silence.ends_at.to_timestamp().strftime("%Y-%m-%d %H:%M:%S").to_string();
-        let cells = [silence.id.to_string(), until, state, silence.silenced.to_string()];
-        let words = [silence.covers.to_string(), silence.author.clone(), silence.reason.clone()];
-        table.add_row(cells.iter().chain(&words).map(|text| Cell::new(single_line(text))));
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    writeln!(out, "{table}")
+    let until = silence.ends_at.to_timestamp().strftime("%Y-%m-%d %H:%M:%S");
+    let [state, covers] = [state, silence.covers.to_string()].map(|text| single_line(&text));
+    let [author, reason] = [&silence.author, &silence.reason].map(|text| single_line(text));
+    writeln!(out, "{:>4}  {state}, until {until} UTC, {} silenced", silence.id, silence.silenced)?;
+    writeln!(out, "      {covers}\n      {author}: {reason}")
 }
 
 async fn end(arguments: SilenceEnd, context: &Context) -> anyhow::Result<Exit> {

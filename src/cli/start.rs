@@ -2,19 +2,21 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::Notify;
 
 use super::assemble::{self, Halves, Parts};
+use super::logging::Log;
 use super::patience::Patience;
 use super::progress;
 use crate::clock::Clock;
 use crate::domain::Rule;
 use crate::monitor::{self, Deliverer, MonitorError, Poller};
 use crate::settings::{Environment, Settings};
-use crate::slack;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+use crate::{clearml, slack};
 
 /// What a command is handed from outside: environment, clock, waits, the machine's name.
 pub(super) struct Context {
@@ -26,6 +28,8 @@ pub(super) struct Context {
     pub patience: Patience,
     /// This machine's name.
     pub host: String,
+    /// The log.
+    pub log: Log,
 }
 
 impl Context {
@@ -54,6 +58,8 @@ pub(super) struct Monitor {
     pub news: Arc<Notify>,
     /// The database.
     pub store: Store,
+    /// ClearML.
+    pub clearml: clearml::Client,
     /// The rule.
     pub rule: Rule,
     /// The ClearML API address.
@@ -92,14 +98,15 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
         }
         None => false,
     };
-    if !has_watched || !is_known_channel {
-        preflight(&slack, &rule.channel).await?;
-    }
+    let found = if has_watched && is_known_channel { None } else { preflight(&slack, &rule.channel).await? };
     let store = match existing {
         Some(store) => store,
         None => own(settings).await?,
     };
-    store.claim(&server).await?;
+    let own_task = store.claim(&server).await?.service_task;
+    if let Some(channel_id) = found {
+        store.remember_channel(&rule.channel, &channel_id).await?;
+    }
     if has_watched && settings.service.since.is_some() {
         tracing::info!("--since only tells a fresh database where to begin; this one goes on where it was");
     }
@@ -109,20 +116,24 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     }
     let parts = Parts {
         store: store.clone(),
-        clearml,
+        clearml: clearml.clone(),
         slack,
         rule: rule.clone(),
         clock: context.clock.clone(),
         waits: context.patience.slack,
         host: context.host.clone(),
+        redact: settings.service.redact.clone(),
     };
     let on_progress = progress::reporter();
     let halves =
         assemble::halves(parts, &settings.clearml, &settings.slack, settings.service.since, on_progress).await?;
     let Halves { mut poller, mut deliverer, news } = halves;
+    if let Some(task) = &own_task {
+        poller.ignore_own_task(task);
+    }
     poller.require_projects().await?;
     deliverer.recover().await?;
-    Ok(Monitor { poller, deliverer, news, store, rule, server })
+    Ok(Monitor { poller, deliverer, news, store, clearml, rule, server })
 }
 
 async fn own(settings: &Settings) -> anyhow::Result<Store> {
@@ -131,8 +142,18 @@ async fn own(settings: &Settings) -> anyhow::Result<Store> {
             .with_context(|| format!("making the database's directory {}", directory.display()))?;
     }
     let (path, wait) = (settings.database.path.clone(), settings.service.wait_lock);
-    // On a thread of its own: a request to stop must be heard while another instance is waited for.
+    match assemble::own_database(&path, Duration::ZERO) {
+        Err(error) if is_in_use(&error) && !wait.is_zero() => {
+            tracing::info!(database = %path.display(), "another instance works on the database; waiting for it to end");
+        }
+        other => return other,
+    }
+    // On a thread of its own: a request to stop must be heard meanwhile.
     tokio::task::spawn_blocking(move || assemble::own_database(&path, wait)).await?
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StoreError::InUse { .. }))
 }
 
 fn private_directory(directory: &Path) -> std::io::Result<()> {
@@ -143,7 +164,7 @@ fn private_directory(directory: &Path) -> std::io::Result<()> {
     builder.create(directory)
 }
 
-async fn log_in(settings: &Settings, clearml: &crate::clearml::Client) -> Result<Rule, MonitorError> {
+async fn log_in(settings: &Settings, clearml: &clearml::Client) -> Result<Rule, MonitorError> {
     clearml.login().await?;
     let rule = assemble::default_rule(&settings.rule, &settings.slack.channel, clearml).await?;
     monitor::require_projects(&rule, clearml).await?;
@@ -151,14 +172,14 @@ async fn log_in(settings: &Settings, clearml: &crate::clearml::Client) -> Result
 }
 
 /// Before the very first watch, and before a channel is used that never was: a token or a channel that cannot work is an
-/// error at once, not a held alert later.
-async fn preflight(slack: &slack::Client, channel: &str) -> anyhow::Result<()> {
+/// error at once, not a held alert later. Returns the ID of a channel that was given by name.
+async fn preflight(slack: &slack::Client, channel: &str) -> anyhow::Result<Option<String>> {
     match monitor::check_slack(slack, channel).await {
         Err(error) if monitor::is_refusal(&error) => Err(error.into()),
         Err(error) => {
             tracing::warn!(%error, "Slack cannot be asked now; alerts are recorded and wait");
-            Ok(())
+            Ok(None)
         }
-        Ok(()) => Ok(()),
+        Ok(found) => Ok(found),
     }
 }

@@ -70,6 +70,7 @@ pub(crate) mod tests {
             include_archived: false,
             users: UserFilter::Everyone,
             channel: "#ml-alerts".to_owned(),
+            own_task: None,
             message_prefix: None,
         }
     }

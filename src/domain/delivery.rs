@@ -160,6 +160,8 @@ pub enum Step {
         /// The form to send.
         form: Form,
     },
+    /// The message to be edited is gone or closed to edits: its news is composed anew.
+    Recompose,
     /// Given up: refused in every form.
     Dead,
 }
@@ -187,6 +189,8 @@ pub struct Waits {
     /// Before an absent message is believed to be absent: an answer may be lost while Slack still works on the request,
     /// and a history may lag behind.
     pub settle: Duration,
+    /// Between two log lines about a backlog.
+    pub report: Duration,
 }
 
 impl Waits {
@@ -196,6 +200,7 @@ impl Waits {
         long_retry: Backoff { first: Duration::from_mins(2), longest: Duration::from_mins(30) },
         parked: Duration::from_mins(1),
         settle: Duration::from_secs(5),
+        report: Duration::from_mins(1),
     };
 
     /// All waits times `factor`, for tests.
@@ -206,6 +211,7 @@ impl Waits {
             long_retry: self.long_retry.scaled(factor),
             parked: scaled(self.parked, factor),
             settle: scaled(self.settle, factor),
+            report: scaled(self.report, factor),
         }
     }
 }
@@ -291,6 +297,8 @@ pub enum Reconciled {
         /// When.
         due: Stamp,
     },
+    /// An edit that is not there although it was sent again and again: its news is composed anew.
+    Recompose,
     /// Kept until a person decides; looked for again at `due`, in case the scope was added.
     Keep {
         /// When to look again.
@@ -437,6 +445,7 @@ mod tests {
                     }
                     Step::Park { .. } => prop_assert_eq!(answer, Answer::OperatorMustAct),
                     Step::Degrade { form: next } => { prop_assert_eq!(form.plainer(), Some(next)); form = next; }
+                    Step::Recompose => unreachable!("only the edits of digests, decided by the deliverer"),
                     Step::Reconcile { .. } => {
                         prop_assert_eq!(answer, Answer::Ambiguous);
                         let mut absent = 0;
@@ -452,6 +461,7 @@ mod tests {
                                 }
                                 Reconciled::LookAgain { .. } => { if look == Look::Absent { absent += 1; } }
                                 Reconciled::Keep { .. } => prop_assert!(hold),
+                                Reconciled::Recompose => unreachable!("only the edits of digests"),
                             }
                         }
                         if !resent { return Ok(()); }

@@ -25,6 +25,8 @@ pub struct Rule {
     pub users: UserFilter,
     /// The Slack channel that hears of it, as the user wrote it: a name or an ID.
     pub channel: String,
+    /// The task that this monitor is itself; it never tells of itself.
+    pub own_task: Option<String>,
     /// Text before each alert, in Slack's own markup: it comes from the configuration, so it may mention people.
     pub message_prefix: Option<String>,
 }
@@ -62,6 +64,8 @@ pub enum UserFilter {
 /// The filter that kept an outcome from being alerted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Filter {
+    /// The task is this monitor itself.
+    Own,
     /// The rule does not speak of this outcome.
     Status,
     /// The project is not watched.
@@ -86,6 +90,7 @@ impl Filter {
     /// The word in the database and in `history`.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Own => "own",
             Self::Status => "status",
             Self::Project => "project",
             Self::User => "user",
@@ -124,12 +129,23 @@ pub enum Verdict {
 impl Rule {
     /// Judges an outcome of `task`. The first filter that speaks is named, cheapest to understand first.
     pub fn judge(&self, task: &Task, outcome: Outcome) -> Verdict {
-        let filters =
-            [self.status(outcome), self.project(task), self.user(task), self.manual(task), self.archived(task)];
+        let filters = [
+            self.own(task),
+            self.status(outcome),
+            self.project(task),
+            self.user(task),
+            self.manual(task),
+            self.archived(task),
+        ];
         match filters.into_iter().flatten().next().or_else(|| self.iterations(task)) {
             Some(suppression) => Verdict::Suppressed(suppression),
             None => Verdict::Alert,
         }
+    }
+
+    fn own(&self, task: &Task) -> Option<Suppression> {
+        (self.own_task.as_ref() == Some(&task.id))
+            .then(|| suppressed(Filter::Own, "it is this monitor's own task".to_owned()))
     }
 
     fn status(&self, outcome: Outcome) -> Option<Suppression> {
@@ -241,6 +257,14 @@ mod tests {
         for (rule, task, expected) in cases {
             assert_eq!(reason(&rule, &task).as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn a_monitor_never_tells_of_itself() {
+        let failed = task(Status::Failed);
+        let rule = Rule { own_task: Some(failed.id.clone()), ..watch_all() };
+        assert_eq!(reason(&rule, &failed).as_deref(), Some("own: it is this monitor's own task"));
+        assert_eq!(reason(&rule, &Task { id: "another".to_owned(), ..failed }), None);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::domain::message::{
     self, AlertMessage, DigestItem, DigestMessage, Place, SilenceNotice, StartNotice, compose_alert, compose_digest,
     compose_silence_end, compose_start,
 };
-use crate::domain::{PendingAlert, console};
+use crate::domain::{PendingAlert, Redactor, console};
 use crate::store::{Delivery, DeliveryKind, Method, NewDelivery, SilenceSummary};
 
 /// Alerts composed at once: their consoles are fetched side by side.
@@ -24,6 +24,10 @@ const CONSOLE_EVENTS: u32 = 20;
 const CONSOLE_LINES: usize = 20;
 /// Characters of console in an alert.
 const CONSOLE_CHARACTERS: usize = 2_400;
+/// Lines of console in which secrets are looked for.
+const SEARCHED_LINES: usize = 20_000;
+/// Characters of console in which secrets are looked for.
+const SEARCHED_CHARACTERS: usize = 256 * 1024;
 /// A console is waited for no longer than this.
 const CONSOLE_PATIENCE: Duration = Duration::from_secs(10);
 /// A digest is edited while the flood lasts and it is no older than this; then a new one begins.
@@ -100,7 +104,7 @@ impl Deliverer {
     async fn console(&self, alert: &PendingAlert) -> Option<console::ConsoleTail> {
         let asked = self.clearml.console_tail(&alert.task.id, CONSOLE_EVENTS);
         match tokio::time::timeout(CONSOLE_PATIENCE, asked).await {
-            Ok(Ok(messages)) => Some(console::tail(&messages.join("\n"), CONSOLE_LINES, CONSOLE_CHARACTERS)),
+            Ok(Ok(messages)) => Some(tail_without_secrets(&messages.join("\n"), &self.config.redactor)),
             Ok(Err(error)) => {
                 tracing::warn!(task = %alert.task.id, %error, "the console could not be fetched; the alert goes without it");
                 None
@@ -206,6 +210,14 @@ impl Deliverer {
         let version = self.clearml.session().and_then(|session| session.server_version);
         self.config.web.as_deref().map(|web| crate::domain::WebPages::new(web, version.as_deref()))
     }
+}
+
+/// The console's end. Secrets are looked for in what a terminal would show, and in more of it than is quoted: one that is
+/// cut in two is hard to know.
+fn tail_without_secrets(raw: &str, redactor: &Redactor) -> console::ConsoleTail {
+    let shown = console::tail(raw, SEARCHED_LINES, SEARCHED_CHARACTERS);
+    let tail = console::tail(&redactor.redact(&shown.lines.join("\n")), CONSOLE_LINES, CONSOLE_CHARACTERS);
+    console::ConsoleTail { cut: tail.cut || shown.cut, ..tail }
 }
 
 fn digest_item(alert: &PendingAlert) -> DigestItem {

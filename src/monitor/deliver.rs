@@ -4,24 +4,26 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::backlog::Backlog;
 use super::error::MonitorError;
+use super::send::Unrecorded;
 use super::status::Status;
 use crate::clearml;
 use crate::clock::Clock;
-use crate::domain::delivery::{
-    Answer, DeliveryState, LONGEST_RETRY_AFTER, OnUnknown, Situation, Step, Waits, after_answer,
-};
-use crate::domain::{Stamp, message};
+use crate::domain::delivery::{DeliveryState, LONGEST_RETRY_AFTER, OnUnknown, Waits};
+use crate::domain::{Redactor, Stamp};
 use crate::slack::pacing::DEFAULT_BURST;
-use crate::slack::{self, Class, DeliveryOutcome, Pacer, Pauses};
-use crate::store::{Attempt, AttemptResult, ChannelRecord, Delivery, DeliveryKind, Method, Store, ToldAlert};
+use crate::slack::{self, Class, Pacer, Pauses};
+use crate::store::{ChannelRecord, Delivery, Method, Store};
 
 /// Steps of each channel before the list of channels is made anew.
 const ROUNDS: usize = 100;
+/// Where Slack does not tell its time it is taken to be a day behind: a look for a lost answer then begins too early, and
+/// never too late.
+const UNKNOWN_BEHIND: i64 = -86_400_000;
 /// How often a parked channel is spoken of loudly in the log.
 const LOUD_PERIOD: Duration = Duration::from_mins(10);
 
@@ -44,6 +46,8 @@ pub struct DeliveryConfig {
     pub waits: Waits,
     /// Messages a second in each channel; 0 leaves the pace to Slack.
     pub rate: f64,
+    /// Blots secrets out of consoles.
+    pub redactor: Redactor,
 }
 
 /// A start message that waits for its channel.
@@ -90,15 +94,20 @@ pub struct Deliverer {
     pub(super) config: DeliveryConfig,
     pub(super) start_notice: Option<StartRequest>,
     pub(super) status: Status,
-    pacer: Pacer,
-    pauses: Pauses,
+    pub(super) pacer: Pacer,
+    pub(super) pauses: Pauses,
     /// By how much Slack's clock is ahead of ours, in milliseconds; known once the token was tested.
     slack_ahead: Option<i64>,
-    /// Channels joined in this run: once is enough.
-    joined: HashSet<String>,
+    /// Channels joined since something was last posted there: once is enough.
+    pub(super) joined: HashSet<String>,
     /// Channels that could not be looked up for a passing reason: how often in a row, and when to try again.
     unready: HashMap<String, (u32, Instant)>,
-    spoken: HashMap<String, Instant>,
+    pub(super) spoken: HashMap<String, Instant>,
+    /// What became of the last attempt, where the database could not take it yet.
+    pub(super) unrecorded: Option<Unrecorded>,
+    pub(super) backlog: Backlog,
+    /// Messages that are kept because nobody may look for them, and that the log has told of.
+    pub(super) told_kept: HashSet<i64>,
 }
 
 impl Deliverer {
@@ -126,6 +135,9 @@ impl Deliverer {
             joined: HashSet::new(),
             unready: HashMap::new(),
             spoken: HashMap::new(),
+            unrecorded: None,
+            backlog: Backlog::default(),
+            told_kept: HashSet::new(),
         }
     }
 
@@ -165,6 +177,8 @@ impl Deliverer {
 
     /// Sends what is due until nothing is, `stop` is set, or a good while has passed; says when to come back.
     pub async fn deliver_due(&mut self, stop: &CancellationToken) -> Result<Next, MonitorError> {
+        self.record_again().await?;
+        self.speak_of_backlog().await?;
         let channels = self.channels().await?;
         for _ in 0..ROUNDS {
             let mut next = Next::Idle;
@@ -173,6 +187,9 @@ impl Deliverer {
                     return Ok(Next::Idle);
                 }
                 next = next.sooner(self.step(channel).await?);
+            }
+            if next == Next::Idle {
+                self.backlog.end();
             }
             if next != Next::Now {
                 return Ok(next);
@@ -208,15 +225,20 @@ impl Deliverer {
             Err(error) => return self.not_ready(channel, error).await,
         };
         self.unready.remove(channel);
-        self.reconcile_due(channel).await?;
+        if let Some(wait) = self.reconcile_due(channel).await? {
+            return Ok(wait);
+        }
         let skip_unknown = self.config.on_unknown == OnUnknown::Hold;
         let Some(delivery) = self.store.next_delivery(channel, skip_unknown).await? else {
             let composed = self.compose_due(channel, &channel_id).await?;
-            return Ok(if composed { Next::Now } else { Next::Idle });
+            return if composed { Ok(Next::Now) } else { self.next_look(channel).await };
         };
-        if delivery.state == DeliveryState::Sending {
-            // Nothing is under way between two steps: the outcome of this attempt could not be recorded.
-            self.recover().await?;
+        if !matches!(delivery.state, DeliveryState::Pending | DeliveryState::Held) {
+            // What may have arrived is looked for first, be its time as near as it may.
+            return Ok(self.wait_until(delivery.due_at).unwrap_or(Next::Now));
+        }
+        if delivery.channel_id != channel_id {
+            self.store.recompose_for(channel, &channel_id).await?;
             return Ok(Next::Now);
         }
         if let Some(wait) = self.must_wait(&delivery) {
@@ -224,6 +246,12 @@ impl Deliverer {
         }
         self.send(delivery).await?;
         Ok(Next::Now)
+    }
+
+    /// When the next lost answer is to be looked for that holds no other message up.
+    async fn next_look(&self, channel: &str) -> Result<Next, MonitorError> {
+        let due = self.store.next_look(channel).await?;
+        Ok(due.map_or(Next::Idle, |due| self.wait_until(due).unwrap_or(Next::Now)))
     }
 
     fn must_wait(&self, delivery: &Delivery) -> Option<Next> {
@@ -248,7 +276,7 @@ impl Deliverer {
         if self.slack_ahead.is_none() {
             let identity = self.slack.auth_test().await?;
             let ahead = identity.server_time.map(|slack| slack.as_millis() - self.clock.steady().as_millis());
-            self.slack_ahead = Some(ahead.unwrap_or(0));
+            self.slack_ahead = Some(ahead.unwrap_or(UNKNOWN_BEHIND));
         }
         Ok(())
     }
@@ -271,9 +299,9 @@ impl Deliverer {
         }
         let found = self.slack.find_channel(channel).await?;
         let found = found.ok_or_else(|| MonitorError::NoChannel { channel: channel.to_owned() })?;
+        crate::crash::point("channel_found");
         if record.channel_id.as_ref() != Some(&found.id) {
             self.store.remember_channel(channel, &found.id).await?;
-            self.store.recompose_for(channel, &found.id).await?;
         }
         Ok(found.id)
     }
@@ -292,167 +320,20 @@ impl Deliverer {
             self.unready.insert(channel.to_owned(), (failures, at));
             return Ok(Next::At(at));
         }
+        self.park(channel, &error.to_string()).await
+    }
+
+    /// Parks a channel until a person has acted.
+    pub(super) async fn park(&mut self, channel: &str, reason: &str) -> Result<Next, MonitorError> {
         let retry_at = self.clock.steady().plus(self.config.waits.parked);
-        let reason = error.to_string();
-        self.store.park_channel(channel, &reason, self.clock.now(), retry_at).await?;
-        self.speak_of_parked(channel, &reason);
+        self.store.park_channel(channel, reason, self.clock.now(), retry_at).await?;
+        crate::crash::point("parked");
+        self.speak_of_parked(channel, reason);
         Ok(self.wait_until(retry_at).unwrap_or(Next::Now))
     }
 
-    async fn send(&mut self, delivery: Delivery) -> Result<(), MonitorError> {
-        let attempt = Attempt {
-            delivery: delivery.id,
-            payload_sha256: format!("{:x}", Sha256::digest(&delivery.payload)),
-            payload_bytes: delivery.payload.len(),
-        };
-        let attempt = self.store.begin_attempt(attempt, self.clock.now(), self.slack_now()).await?;
-        crate::crash::point("attempt_recorded");
-        self.pacer.take(&delivery.channel, Instant::now());
-        let tried = match delivery.method {
-            Method::Post => self.slack.post_message(&delivery.payload).await,
-            Method::Update => self.slack.update_message(&delivery.payload).await,
-        };
-        crate::crash::point("answer_not_recorded");
-        if delivery.method == Method::Update && tried.outcome == DeliveryOutcome::ThreadOnly {
-            self.store.abandon_edit(delivery.id, "the message it edits is gone").await?;
-            return Ok(());
-        }
-        self.record(delivery, attempt, tried).await
-    }
-
-    async fn record(&mut self, delivery: Delivery, attempt: i64, tried: slack::Delivery) -> Result<(), MonitorError> {
-        let (answer, joined) = self.answer(&delivery, &tried).await;
-        self.status.attempted(answer.class());
-        let now = self.clock.steady();
-        let failures = delivery.failures.saturating_add(1);
-        let situation = Situation { form: delivery.form, failures, now };
-        let mut step = after_answer(&answer, situation, &self.config.waits, fastrand::f64());
-        if joined {
-            step = Step::Retry { due: now, pause: false };
-        }
-        if let (Method::Update, Step::Reconcile { .. }) = (delivery.method, &step) {
-            // An edit sent twice is shown once: no need to look for it.
-            step =
-                Step::Retry { due: now.plus(self.config.waits.retry.delay(failures, fastrand::f64())), pause: false };
-        }
-        self.heed(&delivery, &step, &tried);
-        let payload = match &step {
-            Step::Degrade { form } => Some(message::degrade(&delivery.payload, *form)),
-            _ => None,
-        };
-        let took_ms = u64::try_from(tried.took.as_millis()).unwrap_or(u64::MAX);
-        let (http_status, error, detail) = (tried.http_status, tried.error.clone(), tried.detail.clone());
-        let result = AttemptResult { attempt, answer, http_status, error, detail, took_ms };
-        let reason = reason_of(&tried);
-        let (id, state) = (delivery.id, state_after(&step));
-        self.store.finish_attempt(delivery, result, step, reason, payload, self.clock.now()).await?;
-        self.note_state(id, state).await
-    }
-
-    /// Counts the alerts of a delivery that came into a state by which they are told, lost sight of, or stopped.
-    pub(super) async fn note_state(&self, delivery: i64, state: Option<DeliveryState>) -> Result<(), MonitorError> {
-        let Some(state) = state else {
-            return Ok(());
-        };
-        let told = self.store.told_by(delivery).await?;
-        if state == DeliveryState::Sent {
-            let now = self.status.figures().clearml_now(self.clock.now());
-            log_told(delivery, &told, now);
-            self.status.told_after(told.iter().map(|alert| now.since(alert.status_changed)));
-        }
-        self.status.came_into(state.as_str(), told.into_iter().map(|alert| alert.rule));
-        Ok(())
-    }
-
-    /// What the outcome means for the message, and whether the bot just joined the channel because of it.
-    async fn answer(&mut self, delivery: &Delivery, tried: &slack::Delivery) -> (Answer, bool) {
-        let answer = match &tried.outcome {
-            DeliveryOutcome::Sent { ts, .. } => Answer::Sent { ts: ts.clone() },
-            DeliveryOutcome::NotDelivered { retry_after, long } => {
-                Answer::NotDelivered { retry_after: *retry_after, long: *long }
-            }
-            DeliveryOutcome::Ambiguous => Answer::Ambiguous,
-            DeliveryOutcome::OperatorMustAct => Answer::OperatorMustAct,
-            DeliveryOutcome::PayloadRefused | DeliveryOutcome::ThreadOnly => Answer::PayloadRefused,
-            DeliveryOutcome::NotInChannel => {
-                let joined = self.joined.insert(delivery.channel_id.clone()) && self.join(&delivery.channel_id).await;
-                return (Answer::OperatorMustAct, joined);
-            }
-        };
-        (answer, false)
-    }
-
-    async fn join(&self, channel_id: &str) -> bool {
-        match self.slack.join(channel_id).await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::warn!(channel = channel_id, %error, "the bot is not in the channel and could not join it");
-                false
-            }
-        }
-    }
-
-    /// Acts on a step in memory, and logs it.
-    fn heed(&mut self, delivery: &Delivery, step: &Step, tried: &slack::Delivery) {
-        let (id, channel) = (delivery.id, delivery.channel.as_str());
-        let reason = reason_of(tried).unwrap_or_default();
-        match step {
-            Step::Sent { .. } => {
-                let (attempts, kind) = (delivery.tries + 1, delivery.kind);
-                // An alert has a line of its own, with its task.
-                if kind != DeliveryKind::Alert {
-                    tracing::info!(delivery = id, channel, kind = kind.as_str(), attempts, "posted to Slack");
-                }
-                self.spoken.remove(channel);
-            }
-            Step::Retry { due, pause } => {
-                let wait = due.since(self.clock.steady());
-                if *pause {
-                    self.status.paused();
-                    self.pauses.pause(method_of(delivery.method), Instant::now(), wait);
-                }
-                let wait_seconds = wait.as_secs_f64();
-                if delivery.failures == 0 {
-                    tracing::warn!(delivery = id, channel, wait_seconds, reason, "not delivered; trying again");
-                } else {
-                    tracing::debug!(
-                        delivery = id,
-                        channel,
-                        wait_seconds,
-                        failures = delivery.failures + 1,
-                        reason,
-                        "not delivered"
-                    );
-                }
-            }
-            Step::Reconcile { .. } => {
-                tracing::warn!(delivery = id, channel, reason, "the answer was lost; looking for the message in Slack");
-            }
-            Step::Park { .. } => self.speak_of_parked(channel, &reason),
-            Step::Degrade { form } => {
-                tracing::warn!(
-                    delivery = id,
-                    channel,
-                    reason,
-                    form = form.as_str(),
-                    "Slack refused the message; trying a plainer form"
-                );
-            }
-            Step::Dead => {
-                let kind = delivery.kind.as_str();
-                tracing::error!(
-                    delivery = id,
-                    channel,
-                    kind,
-                    reason,
-                    "Slack refused every form of the message: see `clearml-alerts dead list`"
-                );
-            }
-        }
-    }
-
     /// One loud line a period, not one per alert.
-    fn speak_of_parked(&mut self, channel: &str, reason: &str) {
+    pub(super) fn speak_of_parked(&mut self, channel: &str, reason: &str) {
         let now = Instant::now();
         let is_quiet = self.spoken.get(channel).is_none_or(|at| now.duration_since(*at) >= LOUD_PERIOD);
         if is_quiet {
@@ -466,43 +347,11 @@ impl Deliverer {
     }
 }
 
-/// One line an alert that is in Slack now; `now` is by ClearML's clock.
-fn log_told(delivery: i64, told: &[ToldAlert], now: Stamp) {
-    for ToldAlert { alert, task_id: task, rule, status_changed, digest } in told {
-        let latency_seconds = now.since(*status_changed).as_secs_f64();
-        if *digest {
-            tracing::info!(alert, task, rule, delivery, latency_seconds, "told in a digest");
-        } else {
-            tracing::info!(alert, task, rule, delivery, latency_seconds, "posted to Slack");
-        }
-    }
-}
-
-/// The state that an attempt ended, if it was not just put off.
-fn state_after(step: &Step) -> Option<DeliveryState> {
-    match step {
-        Step::Sent { .. } => Some(DeliveryState::Sent),
-        Step::Reconcile { .. } => Some(DeliveryState::Unknown),
-        Step::Park { .. } => Some(DeliveryState::Held),
-        Step::Dead => Some(DeliveryState::Dead),
-        Step::Retry { .. } | Step::Degrade { .. } => None,
-    }
-}
-
-fn method_of(method: Method) -> slack::Method {
+pub(super) fn method_of(method: Method) -> slack::Method {
     match method {
         Method::Post => slack::Method::PostMessage,
         Method::Update => slack::Method::UpdateMessage,
     }
-}
-
-fn reason_of(tried: &slack::Delivery) -> Option<String> {
-    if matches!(tried.outcome, DeliveryOutcome::Sent { .. }) {
-        return None;
-    }
-    let parts = [tried.error.as_deref(), tried.detail.as_deref(), tried.advice.as_deref()];
-    let said: Vec<&str> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-    Some(if said.is_empty() { tried.outcome.as_str().to_owned() } else { said.join(": ") })
 }
 
 /// Whether the user gave an ID (`C0123456789`) rather than a name: Slack's names have no capitals.

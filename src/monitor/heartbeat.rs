@@ -63,7 +63,7 @@ impl Heartbeat {
                 continue;
             }
             last = Some(Instant::now());
-            is_failing = told(self.send(&client).await, is_failing);
+            is_failing = told(&self.send(&client).await, is_failing);
         }
     }
 
@@ -77,8 +77,8 @@ impl Heartbeat {
 const USER_AGENT: &str = concat!("clearml-alerts/", env!("CARGO_PKG_VERSION"));
 
 /// Logs a failure once, and its end. Returns whether it is failing now.
-fn told(sent: Result<(), String>, was_failing: bool) -> bool {
-    match &sent {
+fn told(sent: &Result<(), String>, was_failing: bool) -> bool {
+    match sent {
         Ok(()) if was_failing => tracing::info!("the heartbeat is received again"),
         Ok(()) => {}
         Err(error) if was_failing => tracing::debug!(error, "the heartbeat still fails"),

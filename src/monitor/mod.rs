@@ -1,6 +1,7 @@
 //! The service: poll, compose, deliver, and the loop around them. The only room that knows ClearML, Slack and the store
 //! together. [`Poller::poll_once`] and [`Deliverer::deliver_due`] serve the loop, `once` and the tests alike.
 
+mod backlog;
 mod compose;
 mod deliver;
 mod error;
@@ -10,6 +11,7 @@ mod poll;
 mod projects;
 mod prospect;
 mod reconcile;
+mod send;
 mod service;
 mod setup;
 mod status;

@@ -49,6 +49,8 @@ pub struct PollReport {
     pub problems: Vec<RowProblem>,
     /// Watching began with this poll.
     pub began: bool,
+    /// Where `--since` made it begin, if it did.
+    pub since: Option<Stamp>,
     /// Everything stamped up to here is recorded.
     pub watermark: Option<Stamp>,
     /// When the last page came, by the server's clock, to the second.
@@ -127,6 +129,12 @@ impl Poller {
         Self { store, clearml, clock, rules, projects: pattern.map(Projects::new), config, news }
     }
 
+    /// Keeps quiet about this task: it is the monitor itself.
+    pub fn ignore_own_task(&mut self, task: &str) {
+        let rules = self.rules.iter().cloned().map(|rule| Rule { own_task: Some(task.to_owned()), ..rule });
+        self.rules = Arc::new(rules.collect());
+    }
+
     /// Refuses to start with a project pattern that matches nothing.
     pub async fn require_projects(&mut self) -> Result<(), MonitorError> {
         let Some(projects) = &mut self.projects else {
@@ -163,8 +171,9 @@ impl Poller {
             let watermark = self.store.monitor().await?.watermark;
             return Ok(PollReport { began, watermark, ..PollReport::default() });
         }
-        let from = watermark.minus(depth.overlap()).max(watch_from);
-        let mut report = PollReport { began, ..self.read_outcomes(from).await? };
+        let from = self.not_in_the_future(watermark).minus(depth.overlap()).max(watch_from);
+        let since = began.then_some(watch_from);
+        let mut report = PollReport { began, since, ..self.read_outcomes(from).await? };
         report.watermark = self.store.monitor().await?.watermark;
         report.seen_at = self.clearml.server_time();
         self.note_poll(record.last_poll_at).await?;
@@ -239,6 +248,7 @@ impl Poller {
             watermark = page.newest.map_or(watermark, |newest| watermark.max(self.not_in_the_future(newest)));
             let page = self.page(page.tasks, Arc::default(), None, Watching::Baseline);
             self.store.record_page(page).await?;
+            crate::crash::point("baseline_page");
         }
         self.begin(from, watermark).await?;
         Ok(from)
@@ -255,8 +265,8 @@ impl Poller {
         PageToRecord { tasks, rules, pages: self.web_pages(), newest, watching, now, server_now }
     }
 
-    /// A stamp that lies ahead of the server's own clock must not become the watermark: everything until then would be
-    /// passed over.
+    /// A stamp that lies ahead of the server's own clock must not become the watermark, and is none any more where that
+    /// clock was set back: everything until then would be passed over.
     fn not_in_the_future(&self, stamp: Stamp) -> Stamp {
         self.clearml.server_time().map_or(stamp, |now| stamp.min(now))
     }

@@ -82,6 +82,7 @@ mod tests {
             watermark: Some(Stamp::from_millis(watermark)),
             last_poll_at: None,
             announced_at: None,
+            service_task: None,
         }
     }
 

@@ -29,6 +29,9 @@ const LAST_POST: Duration = Duration::from_secs(4);
 /// A failure that goes on is spoken of again after so many times.
 const REMIND_EVERY: u32 = 60;
 
+/// So many different failures are spoken of; a server that says something else each time is only counted.
+const MOST_SPOKEN: usize = 10;
+
 /// How the service runs.
 #[derive(Debug, Clone)]
 pub struct ServiceConfig {
@@ -123,7 +126,7 @@ async fn deliver_loop(
     let _ends_the_other = stop.clone().drop_guard();
     for channel in channels {
         tokio::select! {
-            checked = deliverer.check_channel(&channel) => checked?,
+            checked = deliverer.check_channel(&channel) => checked.or_else(if_passing)?,
             () = stop.cancelled() => return Ok(()),
         }
     }
@@ -151,11 +154,17 @@ async fn deliver_loop(
     }
 }
 
+/// A database that is busy or full for the moment is met again, and told of, in the loop.
+fn if_passing(error: MonitorError) -> Result<(), MonitorError> {
+    if error.is_transient() { Ok(()) } else { Err(error) }
+}
+
 /// Logs polls: what changed, a failure once and then counted, the end of failures, and now and then that all is well.
 #[derive(Debug, Default)]
 struct PollLog {
     failures: u32,
-    spoken: String,
+    /// What the failures since the last good poll said, each told once.
+    spoken: HashSet<String>,
     good_since_alive: u32,
     alive_at: Option<Instant>,
     told_problems: HashSet<RowProblem>,
@@ -181,9 +190,8 @@ impl PollLog {
     fn failed(&mut self, error: &MonitorError) {
         self.failures = self.failures.saturating_add(1);
         let text = error.to_string();
-        if text != self.spoken {
+        if self.spoken.len() < MOST_SPOKEN && self.spoken.insert(text.clone()) {
             tracing::error!(error = %text, "the poll failed and moved nothing; trying again");
-            self.spoken = text;
         } else if self.failures.is_multiple_of(REMIND_EVERY) {
             tracing::error!(error = %text, failed_polls = self.failures, "polls still fail");
         }
@@ -197,9 +205,11 @@ pub fn log_once(report: &PollReport) {
 
 /// Logs what one poll brought: each alert, and each row that could not be understood, once.
 fn log_report(report: &PollReport, told_problems: &mut HashSet<RowProblem>) {
-    if report.began {
-        let watermark = report.watermark.map(|watermark| watermark.to_string());
-        tracing::info!(watermark, "watching begins: outcomes from now on are alerted");
+    let watermark = report.watermark.map(|watermark| watermark.to_string());
+    match report.since {
+        Some(since) => tracing::info!(%since, watermark, "watching begins: outcomes since then are alerted"),
+        None if report.began => tracing::info!(watermark, "watching begins: outcomes from now on are alerted"),
+        None => {}
     }
     report.verdicts.iter().for_each(|verdict| log_verdict(verdict, report.seen_at));
     if report.changed > 0 {

@@ -53,14 +53,14 @@ pub async fn find_projects(pattern: &str, clearml: &Client) -> Result<Vec<Named>
 }
 
 /// Tests the token, and looks for the channel: by name, or by ID where the token may look. Posts nothing and joins
-/// nothing.
-pub async fn check_slack(slack: &slack::Client, channel: &str) -> Result<(), MonitorError> {
+/// nothing. Returns the ID of a channel that was given by name.
+pub async fn check_slack(slack: &slack::Client, channel: &str) -> Result<Option<String>, MonitorError> {
     slack.auth_test().await?;
     if is_channel_id(channel) {
-        return check_channel_id(slack, channel).await;
+        return check_channel_id(slack, channel).await.map(|()| None);
     }
     match slack.find_channel(channel).await? {
-        Some(_) => Ok(()),
+        Some(found) => Ok(Some(found.id)),
         None => Err(MonitorError::NoChannel { channel: channel.to_owned() }),
     }
 }

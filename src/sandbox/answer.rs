@@ -20,6 +20,9 @@ const SMALLEST_COMPRESSED: usize = 4096;
 
 /// The proper response.
 pub(crate) fn plain(application: &dyn Application, request: &Incoming, mut answer: Answer) -> Response {
+    if let Some(file) = answer.file.take() {
+        return dressed(application, &answer, Body::from(file));
+    }
     let Some(small) = compressed(&answer, request) else {
         let body = Body::from(std::mem::take(&mut answer.body));
         return dressed(application, &answer, body);
@@ -68,8 +71,13 @@ pub(crate) async fn faulty(
             Some(plain(application, request, proper))
         }
         Effect::Answer { status, body, content_type, headers } => {
-            let answer =
-                Answer { status: *status, content_type: "text/plain", headers: headers.clone(), body: body.clone() };
+            let answer = Answer {
+                status: *status,
+                content_type: "text/plain",
+                headers: headers.clone(),
+                body: body.clone(),
+                file: None,
+            };
             let mut response = plain(application, request, answer);
             if let Ok(value) = HeaderValue::from_str(content_type) {
                 response.headers_mut().insert(CONTENT_TYPE, value);
@@ -123,7 +131,8 @@ fn broken(application: &dyn Application, proper: &Answer, ending: Ending) -> Res
 fn oversized(application: &dyn Application, bytes: u64) -> Response {
     let head = Some(Bytes::from_static(b"{\"padding\": \""));
     let body = BrokenBody { head, ending: Ending::Padding { left: bytes.saturating_sub(15) } };
-    let answer = Answer { status: 200, content_type: "application/json", headers: Vec::new(), body: String::new() };
+    let answer =
+        Answer { status: 200, content_type: "application/json", headers: Vec::new(), body: String::new(), file: None };
     dressed(application, &answer, Body::new(body))
 }
 

@@ -58,15 +58,23 @@ pub(crate) struct Answer {
     pub(crate) content_type: &'static str,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
+    /// A file, sent instead of the text.
+    pub(crate) file: Option<Bytes>,
 }
 
 impl Answer {
     pub(crate) fn json(status: u16, body: &Value) -> Self {
-        Self { status, content_type: "application/json", headers: Vec::new(), body: body.to_string() }
+        Self { status, content_type: "application/json", headers: Vec::new(), body: body.to_string(), file: None }
     }
 
     pub(crate) fn text(status: u16, body: &str) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", headers: Vec::new(), body: body.to_owned() }
+        Self {
+            status,
+            content_type: "text/plain; charset=utf-8",
+            headers: Vec::new(),
+            body: body.to_owned(),
+            file: None,
+        }
     }
 
     pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {

@@ -8,11 +8,16 @@ use super::error::SettingsError;
 use super::flags::DatabaseFlags;
 use super::source::{Origin, Source};
 
+/// The file in a folder that was named with a `/` at its end.
+const FILE_IN_FOLDER: &str = "alerts.db";
+
 /// Where the database is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseSettings {
     /// The file; it need not exist yet.
     pub path: PathBuf,
+    /// Whether a folder was named and not a file.
+    is_in_named_folder: bool,
     /// Where that came from.
     pub origins: Vec<Origin>,
 }
@@ -25,6 +30,14 @@ impl DatabaseSettings {
         let is_ours = matches!(source, Source::Default) || *source == Source::Variable("XDG_STATE_HOME".to_owned());
         self.path.parent().filter(|_| is_ours)
     }
+
+    /// Gives a task a database of its own, unless somebody named a file: a clone of the task is another monitor.
+    pub(super) fn keep_to_task(&mut self, task_id: &str) {
+        let is_named = self.own_directory().is_none() && !self.is_in_named_folder;
+        if !is_named {
+            self.path.set_file_name(format!("task-{task_id}.db"));
+        }
+    }
 }
 
 /// Settles where the database is: flag, environment, `$XDG_STATE_HOME`, home. Fails where none of these says.
@@ -33,9 +46,13 @@ pub fn resolve_database(
     environment: &dyn Environment,
 ) -> Result<DatabaseSettings, SettingsError> {
     let (path, source) = locate(flags, environment)?;
-    let path = expand_home(environment, path);
+    let mut path = expand_home(environment, path);
+    let is_in_named_folder = path.as_os_str().to_string_lossy().ends_with('/');
+    if is_in_named_folder {
+        path.push(FILE_IN_FOLDER);
+    }
     let origins = vec![Origin::new("database", path.display(), source)];
-    Ok(DatabaseSettings { path, origins })
+    Ok(DatabaseSettings { path, is_in_named_folder, origins })
 }
 
 fn locate(flags: &DatabaseFlags, environment: &dyn Environment) -> Result<(PathBuf, Source), SettingsError> {
@@ -89,6 +106,23 @@ mod tests {
         let environment =
             MapEnvironment::new().with_home("/h").with("XDG_STATE_HOME", "state").with("CLEARML_ALERTS_DB", "");
         assert_eq!(located(None, &environment), Path::new("/h/.local/state/clearml-alerts/alerts.db"));
+    }
+
+    #[test]
+    fn a_task_has_a_database_of_its_own_unless_a_file_was_named() {
+        let of_task = |flag: Option<&str>, environment: &MapEnvironment| {
+            let flags = DatabaseFlags { db: flag.map(PathBuf::from) };
+            let mut settings = resolve_database(&flags, environment).unwrap();
+            settings.keep_to_task("abc");
+            settings.path
+        };
+        let environment = MapEnvironment::new().with_home("/home/me");
+        assert_eq!(of_task(None, &environment), Path::new("/home/me/.local/state/clearml-alerts/task-abc.db"));
+        assert_eq!(of_task(Some("/state/"), &environment), Path::new("/state/task-abc.db"));
+        assert_eq!(of_task(Some("/state/mine.db"), &environment), Path::new("/state/mine.db"));
+        let environment = environment.with("CLEARML_ALERTS_DB", "/state/");
+        assert_eq!(of_task(None, &environment), Path::new("/state/task-abc.db"));
+        assert_eq!(located(None, &environment), Path::new("/state/alerts.db"));
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Environment for MapEnvironment {
 
 /// A variable's text without the blanks around it. A variable that is set to nothing counts as not set, as it does for
 /// ClearML's SDK; one that is not Unicode is refused.
-pub(super) fn text(environment: &dyn Environment, name: &str) -> Result<Option<String>, SettingsError> {
+pub fn text(environment: &dyn Environment, name: &str) -> Result<Option<String>, SettingsError> {
     let Some(value) = environment.variable(name) else { return Ok(None) };
     let text = value.to_str().ok_or_else(|| SettingsError::NotUnicode { variable: name.to_owned() })?.trim();
     Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))

@@ -70,6 +70,14 @@ pub enum SettingsError {
         /// What is wrong there.
         problem: String,
     },
+    /// A hyperparameter of the monitor's own task that means nothing here.
+    #[error("the task's parameter Args/{name} is not known: correct its name or delete it; known are {known}")]
+    UnknownParameter {
+        /// Its name.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
     /// An environment variable that is not Unicode.
     #[error("the environment variable {variable} is not valid UTF-8: set it again, or unset it")]
     NotUnicode {
@@ -82,6 +90,28 @@ impl SettingsError {
     /// A value that is wrong, shortened to what fits a line.
     pub(super) fn invalid(place: &Source, value: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::Invalid { place: place.clone(), value: shorten(value), problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+impl SettingsError {
+    /// The same error, with the task's parameters named where they, and not flags, held the values.
+    pub(super) fn blaming(mut self, parameters: &[&'static str]) -> Self {
+        let blame = |place: &mut Source| {
+            if let Source::Flag(flag) = place
+                && let Some(parameter) = parameters.iter().find(|name| super::task_parameters::flag_of(name) == *flag)
+            {
+                *place = Source::Parameter(parameter);
+            }
+        };
+        match &mut self {
+            Self::Invalid { place, .. } | Self::InvalidSecret { place, .. } => blame(place),
+            Self::Contradiction { first, second, .. } => {
+                blame(first);
+                blame(second);
+            }
+            _ => {}
+        }
+        self
     }
 }
 

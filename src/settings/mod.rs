@@ -1,4 +1,5 @@
-//! What the user wants: from flags, environment and `clearml.conf` to validated settings, in that order of precedence.
+//! What the user wants: from the own task's parameters (under an agent), flags, environment and `clearml.conf` to validated
+//! settings, in that order of precedence.
 //! Nothing here talks to ClearML, Slack or the database, and nothing but [`ProcessEnvironment`] reads the process
 //! environment.
 //!
@@ -13,23 +14,29 @@ pub mod defaults;
 mod environment;
 mod error;
 pub mod flags;
+mod python;
 mod rule;
 mod service;
 mod slack;
 mod source;
+mod task_flags;
+mod task_parameters;
 pub mod time;
 mod values;
 mod web;
 
 pub use clearml::{ClearmlSettings, Credentials, resolve_clearml};
 pub use database::{DatabaseSettings, resolve_database};
+pub use environment::text as variable_text;
 pub use environment::{Environment, MapEnvironment, ProcessEnvironment};
 pub use error::SettingsError;
 pub use flags::{AllFlags, Announce, DatabaseFlags, OnUnknown, RuleFlags, ServiceFlags, SlackFlags, WebFlags};
 pub use rule::{RuleSettings, UserFilter, resolve_rule};
 pub use service::{ServiceSettings, resolve_service};
-pub use slack::{SlackAccess, SlackSettings, resolve_channel, resolve_slack, resolve_slack_access};
+pub use slack::{SlackAccess, SlackSettings, check_slack_flags, resolve_channel, resolve_slack, resolve_slack_access};
 pub use source::{HIDDEN, Origin, Source};
+pub use task_flags::{EnqueueFlags, EnqueueSettings, ProgramSource, RegisterFlags, resolve_enqueue};
+pub use task_parameters::{TaskParameter, apply_parameters, parameters_of};
 pub use time::Since;
 pub use values::{parse_switch, parse_verbosity};
 pub use web::{Listen, Readers, WebSettings, resolve_web};
@@ -58,6 +65,21 @@ impl Settings {
         let database = resolve_database(&flags.database, environment)?;
         let clearml = resolve_clearml(environment)?;
         Ok(Self { clearml, slack, rule, service, database })
+    }
+
+    /// Settles every part for the monitor that runs as a ClearML task: the task's arguments win over the flags, and a
+    /// database that nobody named is the task's own.
+    pub fn resolve_as_task(
+        flags: &AllFlags,
+        task_id: &str,
+        arguments: &[(String, String)],
+        environment: &dyn Environment,
+    ) -> Result<Self, SettingsError> {
+        let mut flags = flags.clone();
+        let parameters = apply_parameters(&mut flags, arguments)?;
+        let mut settings = Self::resolve(&flags, environment).map_err(|error| error.blaming(&parameters))?;
+        settings.database.keep_to_task(task_id);
+        Ok(settings)
     }
 
     /// Where every value came from, in the order in which `check` shows them.

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::defaults;
-use super::environment::{self, Environment};
+use super::environment::{self, Environment, MapEnvironment};
 use super::error::SettingsError;
 use super::flags::{OnUnknown, SlackFlags};
 use super::source::{Found, Origin, Source};
@@ -51,6 +51,13 @@ pub fn resolve_slack(flags: &SlackFlags, environment: &dyn Environment) -> Resul
         origins,
     };
     Ok(with_number_origins(settings, rate, digest, flags))
+}
+
+/// What can be checked of the flags alone, for a monitor that will run elsewhere, with a token of its own: answers the
+/// channel.
+pub fn check_slack_flags(flags: &SlackFlags) -> Result<String, SettingsError> {
+    let elsewhere = SlackFlags { slack_api: Some(SecretString::from("xoxb-elsewhere")), ..flags.clone() };
+    Ok(resolve_slack(&elsewhere, &MapEnvironment::new())?.channel)
 }
 
 /// How Slack is reached, without a word on what to post where: what a command that only asks needs.
@@ -153,7 +160,6 @@ fn base_url(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::environment::MapEnvironment;
 
     fn flags() -> SlackFlags {
         SlackFlags { channel: Some("#ml-alerts".to_owned()), ..SlackFlags::default() }

@@ -17,6 +17,8 @@ pub enum Source {
         /// The setting in it, as a dotted path.
         key: &'static str,
     },
+    /// A hyperparameter of the monitor's own task, by name.
+    Parameter(&'static str),
     /// Worked out from another setting, which is named.
     Derived(&'static str),
     /// Given nowhere: the program's own default.
@@ -29,6 +31,7 @@ impl fmt::Display for Source {
             Self::Flag(name) => formatter.write_str(name),
             Self::Variable(name) => write!(formatter, "environment variable {name}"),
             Self::File { path, key } => write!(formatter, "{key} in {}", path.display()),
+            Self::Parameter(name) => write!(formatter, "the task's parameter Args/{name}"),
             Self::Derived(from) => write!(formatter, "derived from {from}"),
             Self::Default => formatter.write_str("default"),
         }

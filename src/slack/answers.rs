@@ -64,8 +64,8 @@ const LONG_WAIT: Class = Class::NotDelivered { long: true };
 const LOOK_FOR_IT: &str = "nothing to do at once: the outcome is unknown, so it is looked for before anything is sent \
                            again; if it persists, see https://slack-status.com";
 const POORER_MESSAGE: &str = "nothing to do at once: a simpler message is tried; please report it with the detail";
-const NEW_TOKEN: &str = "the Slack token no longer works: reinstall the Slack app to the workspace, and give its bot \
-                         token (xoxb-…) with SLACK_API_TOKEN or --slack-api";
+const NEW_TOKEN: &str = "Slack does not accept the token: set SLACK_API_TOKEN, or --slack-api, to the whole bot token \
+                         (xoxb-…) of the Slack app; if it worked before, reinstall the app to the workspace";
 const ASK_ADMINISTRATOR: &str = "the workspace does not let this app do that: ask a workspace administrator to approve \
                                  the app and what it may do";
 const POSTING_RESTRICTED: &str = "who may post in this channel is restricted: allow the app in the channel's posting \

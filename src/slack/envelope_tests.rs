@@ -108,3 +108,20 @@ fn no_answer_at_all_can_make_it_panic() {
         assert_eq!(error(200, odd).class, Class::Ambiguous, "{odd}");
     }
 }
+
+proptest::proptest! {
+    /// Whatever comes in: no panic, and nothing is a success that does not say so in so many words.
+    #[test]
+    fn no_answer_is_taken_for_a_success_that_is_none(status in 100..600_u16, body in "\\PC{0,60}") {
+        proptest::prop_assert!(open(Method::PostMessage, &reply(status, &body)).is_err());
+    }
+
+    #[test]
+    fn a_bent_answer_is_read_or_refused(cut in 0..60_usize, at in 0..60_usize, put in "[ -~]{0,3}") {
+        let good = r#"{"ok":true,"channel":"C1","ts":"1795386448.000100","message":{"text":"x"}}"#;
+        let bent = format!("{}{put}{}", &good[..at], &good[(at + cut).min(good.len())..]);
+        if let Ok(fields) = open(Method::PostMessage, &reply(200, &bent)) {
+            proptest::prop_assert_eq!(fields.get("ok"), Some(&serde_json::Value::Bool(true)), "{}", bent);
+        }
+    }
+}

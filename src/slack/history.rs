@@ -1,5 +1,7 @@
 //! Finding a message again: what a lost answer did, and where a message is on the web.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::client::Client;
@@ -21,18 +23,19 @@ pub struct Needle {
     /// A piece of text that only this alert's message holds, for one that was sent without metadata; as Slack stores
     /// it, so escaped.
     pub text: Option<String>,
+    /// The `ts` of messages that are known to be others: two of them may hold the same text.
+    pub others: HashSet<String>,
 }
 
 impl Client {
-    /// The `ts` of the channel's message with this metadata between the two moments, by Slack's clock, both included.
-    /// Without one, the newest message of this bot that has none of our metadata and holds the text. Replies in threads
+    /// The `ts` of the channel's message with this metadata since `oldest`, by Slack's clock. Without one, the newest
+    /// message of this bot that has none of our metadata, is none of the others, and holds the text. Replies in threads
     /// are not looked at. Needs `channels:history` (`groups:history` in a private channel), and the bot in the channel.
     pub async fn find_message(
         &self,
         channel: &str,
         needle: &Needle,
         oldest: Stamp,
-        latest: Stamp,
     ) -> Result<Option<String>, SlackError> {
         let mut by_text = None;
         let mut pages = Pages::default();
@@ -40,7 +43,6 @@ impl Client {
             let fields = [
                 ("channel", channel.to_owned()),
                 ("oldest", slack_time(oldest)),
-                ("latest", slack_time(latest)),
                 ("inclusive", "true".to_owned()),
                 ("include_all_metadata", "true".to_owned()),
                 ("limit", MESSAGES_A_PAGE.to_owned()),
@@ -61,9 +63,11 @@ impl Client {
 
     fn find_by_text(&self, messages: &[Value], needle: &Needle) -> Option<String> {
         let wanted = needle.text.as_deref().filter(|text| !text.is_empty())?;
+        let is_another = |message: &Value| text_of(message, "ts").is_some_and(|ts| needle.others.contains(ts));
         let holds_it = |message: &&Value| {
             key_of(message).is_none()
                 && self.is_ours(message)
+                && !is_another(message)
                 && text_of(message, "text").unwrap_or("").contains(wanted)
         };
         messages.iter().find(holds_it).and_then(ts_of)

@@ -8,6 +8,7 @@ use super::rows::{count, word};
 use super::{Delivery, Store, StoreError, channels};
 use crate::domain::Stamp;
 use crate::domain::delivery::{Answer, DeliveryState, Reconciled, Step};
+use crate::domain::message::as_new_message;
 
 /// An attempt about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,11 +101,15 @@ impl Store {
         self.change(move |tx| {
             let open = [DeliveryState::Sending, DeliveryState::Pending, DeliveryState::Held, DeliveryState::Unknown];
             require(tx, delivery, "to be given up", &open)?;
-            free_alerts(tx, delivery)?;
-            Ok(bury(tx, delivery, reason)?)
+            Ok(give_up_unseen(tx, delivery, reason)?)
         })
         .await
     }
+}
+
+fn give_up_unseen(tx: &Transaction<'_>, delivery: i64, reason: &str) -> rusqlite::Result<()> {
+    free_alerts(tx, delivery)?;
+    bury(tx, delivery, reason)
 }
 
 fn state_of(tx: &Transaction<'_>, delivery: i64) -> rusqlite::Result<Option<DeliveryState>> {
@@ -159,6 +164,7 @@ fn apply(
             tx.execute(sql, params![delivery.id, form.as_str(), payload])?;
             rest(tx, delivery, DeliveryState::Pending, Stamp::EPOCH, reason)
         }
+        Step::Recompose => give_up_unseen(tx, delivery.id, reason.unwrap_or("the message it edits is gone")),
         Step::Dead => rest(tx, delivery, DeliveryState::Dead, now, reason),
     }
 }
@@ -175,10 +181,13 @@ fn apply_look(
         Reconciled::Sent { ts } => mark_sent(tx, delivery, &ts, now),
         Reconciled::Resend { possible_duplicate } => {
             if possible_duplicate {
-                tx.execute("UPDATE deliveries SET possible_duplicate = 1 WHERE id = ?1", [delivery.id])?;
+                let sql = "UPDATE deliveries SET possible_duplicate = 1, method = 'post', edits = NULL, payload = ?2
+                           WHERE id = ?1";
+                tx.execute(sql, params![delivery.id, as_new_message(&delivery.payload)])?;
             }
             rest(tx, delivery, DeliveryState::Pending, Stamp::EPOCH, Some("its answer was lost; it is sent again"))
         }
+        Reconciled::Recompose => give_up_unseen(tx, delivery.id, "the edit did not arrive"),
         Reconciled::LookAgain { due } => look_again(tx, delivery, found_absent, due),
         Reconciled::Keep { due } => {
             let reason = "its answer was lost: it may be in the channel. Look there, then `clearml-alerts dead retry` or `dead drop`";

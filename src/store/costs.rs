@@ -44,9 +44,11 @@ fn with_history(done: i64) -> (TempDir, Store) {
     (directory, store)
 }
 
+type Values = Vec<Box<dyn ToSql>>;
+
 /// Every question and change that a poll or a step of delivery asks, with values.
-fn asked() -> Vec<(&'static str, String, Vec<Box<dyn ToSql>>)> {
-    fn values<const N: usize>(values: [&dyn Asked; N]) -> Vec<Box<dyn ToSql>> {
+fn asked() -> Vec<(&'static str, String, Values)> {
+    fn values<const N: usize>(values: [&dyn Asked; N]) -> Values {
         values.into_iter().map(Asked::value).collect()
     }
     let history = |order| history::question(&HistoryFilter { limit: 50, ..HistoryFilter::default() }, order).0;

@@ -4,6 +4,7 @@
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::StoreError;
 use super::lock;
@@ -61,11 +62,50 @@ pub(super) fn inspect(path: &Path) -> Result<Found, StoreError> {
     if metadata.len() == 0 {
         return nothing(path);
     }
-    let header = first_bytes(path, HEADER_BYTES)?;
+    let Some(header) = header_of(path)? else {
+        return Ok(Found::Ours);
+    };
     check_header(path, &header)?;
     check_wal(path)?;
     check_length(path, &header)?;
     Ok(Found::Ours)
+}
+
+/// The databases that this process has open, each as often as it is.
+static OPEN_HERE: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
+
+/// A database is open in this process while this value lives.
+#[derive(Debug)]
+pub(super) struct OpenHere(Option<(u64, u64)>);
+
+/// Notes that this process is about to open the database at `path`.
+pub(super) fn open_here(path: &Path) -> OpenHere {
+    let identity = identity(path);
+    lock_open_here().extend(identity);
+    OpenHere(identity)
+}
+
+impl Drop for OpenHere {
+    fn drop(&mut self) {
+        let mut open = lock_open_here();
+        if let Some(place) = open.iter().position(|each| Some(*each) == self.0) {
+            open.swap_remove(place);
+        }
+    }
+}
+
+fn lock_open_here() -> MutexGuard<'static, Vec<(u64, u64)>> {
+    OPEN_HERE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first bytes of a database, unless this process has it open: closing a second handle of ours would take away the
+/// locks that SQLite holds through the first (POSIX locks belong to the process). It was looked at when it was opened.
+fn header_of(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let open = lock_open_here();
+    if identity(path).is_some_and(|identity| open.contains(&identity)) {
+        return Ok(None);
+    }
+    first_bytes(path, HEADER_BYTES).map(Some)
 }
 
 /// No database. A log that was left behind without one must not be replayed into a fresh one.

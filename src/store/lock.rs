@@ -12,7 +12,10 @@ use super::error::StoreError;
 use super::file::beside;
 
 /// How often a waiting start looks again.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Even who will not wait waits so long: between fork and exec a child process holds every open file of its parent, and
+/// with it a lock that the parent has just given up.
+const GRACE: Duration = Duration::from_millis(200);
 
 /// The lock, held while this value lives.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ impl InstanceLock {
         let place = beside(path, ".lock");
         let on_io = |error: std::io::Error| of_lock(path, &place, &error);
         let mut file = open(&place).map_err(on_io)?;
-        let mut waited = Duration::ZERO;
+        let (wait, mut waited) = (wait.max(GRACE), Duration::ZERO);
         loop {
             match file.try_lock() {
                 Ok(()) => break,

@@ -77,6 +77,8 @@ struct Inner {
     pool: Pool<SqliteConnectionManager>,
     writer: tokio::sync::Mutex<()>,
     lock: Option<InstanceLock>,
+    // The last one to go: until then the connections are open.
+    _here: file::OpenHere,
 }
 
 impl fmt::Debug for Store {

@@ -21,6 +21,8 @@ pub struct MonitorRecord {
     pub last_poll_at: Option<Stamp>,
     /// When the last start message was handed to delivery.
     pub announced_at: Option<Stamp>,
+    /// The task that stands for this monitor in ClearML.
+    pub service_task: Option<String>,
 }
 
 impl Store {
@@ -45,6 +47,12 @@ impl Store {
         self.read(record).await
     }
 
+    /// Notes which task stands for this monitor in ClearML.
+    pub async fn note_service_task(&self, task: &str) -> Result<(), StoreError> {
+        let task = task.to_owned();
+        self.write(move |tx| tx.execute("UPDATE monitor SET service_task = ?1", [task])).await.map(drop)
+    }
+
     /// Notes that a poll went through.
     pub async fn note_poll(&self, now: Stamp) -> Result<(), StoreError> {
         self.write(move |tx| tx.execute("UPDATE monitor SET last_poll_at = ?1", [now.as_millis()])).await.map(drop)
@@ -52,7 +60,7 @@ impl Store {
 }
 
 pub(super) fn record(connection: &Connection) -> rusqlite::Result<MonitorRecord> {
-    let sql = "SELECT instance, server, watch_from, watermark, last_poll_at, announced_at FROM monitor";
+    let sql = "SELECT instance, server, watch_from, watermark, last_poll_at, announced_at, service_task FROM monitor";
     connection.query_row(sql, [], |row| {
         Ok(MonitorRecord {
             instance: row.get("instance")?,
@@ -61,6 +69,7 @@ pub(super) fn record(connection: &Connection) -> rusqlite::Result<MonitorRecord>
             watermark: maybe_stamp(row, "watermark")?,
             last_poll_at: maybe_stamp(row, "last_poll_at")?,
             announced_at: maybe_stamp(row, "announced_at")?,
+            service_task: row.get("service_task")?,
         })
     })
 }

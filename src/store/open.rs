@@ -49,11 +49,13 @@ impl Store {
             }
             Access::Write | Access::Read => None,
         };
-        let identity = file::identity(&site.path);
         vet(&site, access, lock.as_ref())?;
+        let here = file::open_here(&site.path);
         let pool = connect(&site, access)?;
+        // Only now: on some file systems opening for writing makes another file of it.
+        let identity = file::identity(&site.path);
         let writer = tokio::sync::Mutex::new(());
-        let store = Self { inner: Arc::new(Inner { site, identity, pool, writer, lock }) };
+        let store = Self { inner: Arc::new(Inner { site, identity, pool, writer, lock, _here: here }) };
         store.prepare(access)?;
         Ok(store)
     }
@@ -93,6 +95,7 @@ fn own(site: &Site, wait: Duration, instance: &str) -> Result<InstanceLock, Stor
 
 /// Looks inside through a connection that cannot write, so that a database that is refused stays as it is, log and all.
 fn vet(site: &Site, access: Access, lock: Option<&InstanceLock>) -> Result<(), StoreError> {
+    let _here = file::open_here(&site.path);
     let connection = read_only(site)?;
     let found = schema::version(site, &connection, SCHEMA_VERSION)?;
     if found < SCHEMA_VERSION && !matches!(access, Access::Own { .. }) {
@@ -128,9 +131,13 @@ fn connect(site: &Site, access: Access) -> Result<Pool<SqliteConnectionManager>,
     let manager = SqliteConnectionManager::file(&site.path)
         .with_flags(mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .with_init(move |connection| schema::configure(connection, &of_pool, is_reader));
+    // Connections are made when they are wanted and kept: none is opened or closed behind anybody's back, and when the
+    // store is dropped the file is closed.
     let pool = Pool::builder()
         .max_size(CONNECTIONS)
-        .min_idle(Some(1))
+        .min_idle(Some(0))
+        .idle_timeout(None)
+        .max_lifetime(None)
         .test_on_check_out(false)
         .connection_timeout(Duration::from_secs(30))
         .error_handler(Box::new(r2d2::NopErrorHandler))

@@ -1,10 +1,12 @@
 //! The outbox: what is to be composed, what is to be sent, what is to be looked for.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
 use super::deliveries::{DELIVERY_COLUMNS, PENDING_COLUMNS, delivery, pending_alert};
 use super::error::Stop;
-use super::rows::count;
+use super::rows::{count, maybe_stamp};
 use super::{Delivery, DeliveryKind, NewDelivery, Store, StoreError, channels, monitor};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::{AlertState, PendingAlert, Stamp};
@@ -98,6 +100,27 @@ impl Store {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(&lost_answers())?;
             statement.query_map(params![channel, now.as_millis()], delivery)?.collect()
+        })
+        .await
+    }
+
+    /// When the next message for `channel` whose answer was lost is to be looked for.
+    pub async fn next_look(&self, channel: &str) -> Result<Option<Stamp>, StoreError> {
+        let channel = channel.to_owned();
+        self.read(move |connection| {
+            let sql = format!(
+                "SELECT min(due_at) AS due FROM deliveries WHERE channel = ?1 AND {OPEN} AND state = 'unknown'"
+            );
+            connection.prepare_cached(&sql)?.query_row([channel], |row| maybe_stamp(row, "due"))
+        })
+        .await
+    }
+
+    /// The `ts` of the messages that Slack confirmed a little before this delivery, and after it.
+    pub async fn shown_around(&self, delivery: i64) -> Result<HashSet<String>, StoreError> {
+        self.read(move |connection| {
+            let sql = "SELECT message_ts FROM deliveries WHERE id > ?1 - 1000 AND message_ts IS NOT NULL";
+            connection.prepare_cached(sql)?.query_map([delivery], |row| row.get(0))?.collect()
         })
         .await
     }

@@ -29,14 +29,20 @@ impl Store {
     }
 
     /// Takes back messages for a channel that were composed for another channel ID (the name now means another channel).
+    /// Those that are sent again, and so keep their mark as possible duplicates, are readdressed instead.
     pub async fn recompose_for(&self, channel: &str, channel_id: &str) -> Result<usize, StoreError> {
         let (channel, channel_id) = (channel.to_owned(), channel_id.to_owned());
         self.write(move |tx| {
             let sql = format!(
-                "SELECT d.id FROM deliveries AS d WHERE {OPEN} AND {UNSEEN} AND d.channel = ?1 AND d.channel_id <> ?2
-                     AND d.method = 'post'"
+                "SELECT d.id FROM deliveries AS d WHERE {OPEN} AND {UNSEEN} AND d.channel = ?1 AND d.channel_id <> ?2"
             );
-            take_back(tx, &sql, &channel, &channel_id, "the channel changed")
+            let freed = take_back(tx, &sql, &channel, &channel_id, "the channel changed")?;
+            let sql = format!(
+                "UPDATE deliveries SET channel_id = ?2, payload = json_set(payload, '$.channel', ?2)
+                 WHERE {OPEN} AND state IN ('pending', 'held') AND channel = ?1 AND channel_id <> ?2"
+            );
+            tx.execute(&sql, params![channel, channel_id])?;
+            Ok(freed)
         })
         .await
     }

@@ -114,13 +114,13 @@ fn form(asked: &Asked) -> Markup {
     let states = AlertState::ALL.map(|state| (state.as_str(), state.as_str()));
     html! {
         form.filters method="get" action="/alerts" role="search" aria-label="Filter alerts" {
-            (field(asked, "task", "Task", "name, or start of ID"))
-            (field(asked, "project", "Project", "part of its name"))
-            (field(asked, "user", "User", "part of the name"))
+            (field(asked, "task", "Task", "name or ID"))
+            (field(asked, "project", "Project", "part of name"))
+            (field(asked, "user", "User", "part of name"))
             (choice(asked, "status", "Outcome", &outcomes))
             (choice(asked, "state", "State", &states))
-            (field(asked, "since", "Since", "24h, today, 2026-11-22"))
-            (field(asked, "until", "Until", "today, 2026-11-23"))
+            (field(asked, "since", "Since", "24h, today, date"))
+            (field(asked, "until", "Until", "today, date"))
             @for name in ["rule", "channel", "limit"] {
                 @for text in asked.text_of(name).into_iter().chain(asked.further_texts_of(name)) {
                     input type="hidden" name=(name) value=(text);

@@ -135,8 +135,10 @@ mod tests {
     #[test]
     fn outcomes_of_an_hour_stand_on_each_other() {
         let counts = [count(0, Outcome::Completed, 1), count(0, Outcome::Failed, 3), count(167, Outcome::Failed, 2)];
-        let drawn: String =
-            bars(&counts, first_day(NOW), most_in_an_hour(&counts)).into_iter().map(|bar| bar.into_string()).collect();
+        let drawn: String = bars(&counts, first_day(NOW), most_in_an_hour(&counts))
+            .into_iter()
+            .map(maud::PreEscaped::into_string)
+            .collect();
         assert!(
             drawn.contains("<rect class=\"fill-completed\" x=\"0\" y=\"90\" width=\"5\" height=\"30\">"),
             "{drawn}"

@@ -73,13 +73,11 @@ pub(super) fn in_utc(stamp: Stamp) -> String {
 
 /// `12 min ago`, or `in 8 s`.
 pub(super) fn distance(stamp: Stamp, now: Stamp) -> String {
-    if stamp > now {
-        return format!("in {}", words::duration(stamp.since(now)));
+    let (ahead, behind) = (stamp.since(now), now.since(stamp));
+    if ahead.max(behind) < Duration::from_secs(1) {
+        return "just now".to_owned();
     }
-    match now.since(stamp) {
-        short if short < Duration::from_secs(1) => "just now".to_owned(),
-        long => format!("{} ago", words::duration(long)),
-    }
+    if ahead.is_zero() { format!("{} ago", words::duration(behind)) } else { format!("in {}", words::duration(ahead)) }
 }
 
 /// An outcome, in words and in its colour.
@@ -124,7 +122,9 @@ mod tests {
     #[test]
     fn distances_read_both_ways() {
         let at = Stamp::from_millis;
-        for (stamp, now, words) in [(0, 500, "just now"), (0, 61_000, "1 min ago"), (9_000, 1_000, "in 8 s")] {
+        for (stamp, now, words) in
+            [(0, 500, "just now"), (500, 0, "just now"), (0, 61_000, "1 min ago"), (9_000, 1_000, "in 8 s")]
+        {
             assert_eq!(distance(at(stamp), at(now)), words);
         }
     }

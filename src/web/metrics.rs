@@ -1,4 +1,4 @@
-//! Metrics in Prometheus' text format, or OpenMetrics where it is asked for. Labels are words of this program and names
+//! Metrics in Prometheus' text format, or `OpenMetrics` where it is asked for. Labels are words of this program and names
 //! of rules: never a task, a user or a project, so that there are never more than a few dozen series.
 
 use axum::extract::State;
@@ -67,7 +67,7 @@ fn openmetrics(gathered: Gathered) -> String {
     text
 }
 
-/// The classic format from OpenMetrics: there a counter's family is called like its samples, and neither units nor the
+/// The classic format from `OpenMetrics`: there a counter's family is called like its samples, and neither units nor the
 /// end are told.
 fn classic(openmetrics: &str) -> String {
     let mut counters = Vec::new();
@@ -79,7 +79,7 @@ fn classic(openmetrics: &str) -> String {
         let told = ["# HELP ", "# TYPE "].into_iter().find_map(|start| Some((start, line.strip_prefix(start)?)));
         match told.and_then(|(start, rest)| Some((start, rest.split_once(' ')?))) {
             Some((start, (name, rest))) if counters.contains(&name) => {
-                text.push_str(&format!("{start}{name}_total {rest}"))
+                text.push_str(&format!("{start}{name}_total {rest}"));
             }
             _ => text.push_str(line),
         }
@@ -109,7 +109,7 @@ impl Collector for Gathered {
         teller.gauge(
             "start_time",
             "When the service started, since 1970",
-            Some(Unit::Seconds),
+            Some(&Unit::Seconds),
             seconds(self.figures.started_at),
         )?;
         let build = [("version", env!("CARGO_PKG_VERSION"))];
@@ -126,12 +126,12 @@ impl Gathered {
         teller.counter("tasks_observed", "Status changes of tasks that were recorded", figures.tasks_observed)?;
         if let Some(at) = figures.last_good_poll_at {
             let help = "When the last good poll ended, since 1970";
-            teller.gauge("last_good_poll_timestamp", help, Some(Unit::Seconds), seconds(at))?;
+            teller.gauge("last_good_poll_timestamp", help, Some(&Unit::Seconds), seconds(at))?;
         }
         if let Some(watermark) = figures.watermark {
             let lag = figures.clearml_now(self.now).since(watermark).as_secs_f64();
             let help = "Age of the newest status change that is recorded, by ClearML's clock";
-            teller.gauge("watermark_lag", help, Some(Unit::Seconds), lag)?;
+            teller.gauge("watermark_lag", help, Some(&Unit::Seconds), lag)?;
         }
         Ok(())
     }
@@ -160,16 +160,16 @@ impl Gathered {
         teller.gauge(
             "oldest_pending",
             "Age of the oldest alert that waits; 0 where none does",
-            Some(Unit::Seconds),
+            Some(&Unit::Seconds),
             oldest,
         )?;
         let parked = u32::try_from(found.parked_channels).unwrap_or(u32::MAX);
         teller.gauge("parked_channels", "Channels that wait for a person", None, f64::from(parked))?;
         let pause = found.paused_until.map_or(0.0, |until| until.since(self.now).as_secs_f64());
-        teller.gauge("slack_pause_remaining", "How long Slack still asks to wait", Some(Unit::Seconds), pause)?;
+        teller.gauge("slack_pause_remaining", "How long Slack still asks to wait", Some(&Unit::Seconds), pause)?;
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; exact up to eight petabytes")]
         let size = found.size as f64;
-        teller.gauge("database_size", "Size of the database file", Some(Unit::Bytes), size)
+        teller.gauge("database_size", "Size of the database file", Some(&Unit::Bytes), size)
     }
 }
 
@@ -196,8 +196,8 @@ impl Teller<'_> {
         Ok(())
     }
 
-    fn gauge(&mut self, name: &str, help: &str, unit: Option<Unit>, value: f64) -> Told {
-        self.encoder.encode_descriptor(name, help, unit.as_ref(), MetricType::Gauge)?.encode_gauge(&value)
+    fn gauge(&mut self, name: &str, help: &str, unit: Option<&Unit>, value: f64) -> Told {
+        self.encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?.encode_gauge(&value)
     }
 
     fn gauges<L: EncodeLabelSet>(&mut self, name: &str, help: &str, of: impl IntoIterator<Item = (L, f64)>) -> Told {

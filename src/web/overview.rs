@@ -1,5 +1,7 @@
 //! The status page: at a glance healthy or not and why, what waits, the last week, the newest alerts.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
@@ -65,6 +67,8 @@ struct Verdict {
     class: &'static str,
     headline: &'static str,
     why: Vec<String>,
+    /// What is said where nothing is wrong.
+    well: String,
 }
 
 impl Verdict {
@@ -83,7 +87,11 @@ impl Verdict {
             let alerts = alerts_in_words(found.queue.unknown);
             why.push(format!("Slack's answer to {alerts} was lost: it is being looked for."));
         }
-        Self { class, headline, why }
+        let well = match found.queue.pending {
+            0 => "ClearML is watched, and everything that was to be told has been.".to_owned(),
+            pending => format!("ClearML is watched; {} on the way to Slack.", alerts_in_words(pending)),
+        };
+        Self { class, headline, why, well }
     }
 }
 
@@ -95,7 +103,7 @@ fn headline(verdict: &Verdict) -> Markup {
     html! {
         div class={ "verdict verdict-" (verdict.class) } role="status" {
             h1 { (verdict.headline) }
-            @if verdict.why.is_empty() { p { "Polling, and everything that was to be told has been." } }
+            @if verdict.why.is_empty() { p { (verdict.well) } }
             @else { ul { @for why in &verdict.why { li { (why) } } } }
         }
     }
@@ -144,7 +152,7 @@ fn polling(figures: &Figures, now: Stamp) -> Markup {
                 dt { "Next poll" }
                 dd {
                     @match figures.next_poll_at {
-                        Some(at) if at > now => { (frame::distance(at, now)) },
+                        Some(at) if at.since(now) >= Duration::from_secs(1) => { (frame::distance(at, now)) },
                         Some(_) => "now",
                         None => "soon",
                     }

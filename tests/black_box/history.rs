@@ -1,145 +1,258 @@
-//! `history`: filters and their opposite, pages, counts, one alert whole.
+//! `history`: its filters, its order, its formats.
 
+use std::time::Duration;
+
+use clearml_alerts::domain::Status;
+use clearml_alerts::sandbox::TaskSeed;
+use clearml_alerts::sandbox::slack::Channel;
 use serde_json::Value;
 
+use crate::cast;
 use crate::world::{CHANNEL, World};
-use clearml_alerts::sandbox::TaskSeed;
 
-/// Three failures of two people in two projects, one of them suppressed.
-fn world() -> (World, [String; 3]) {
+/// A world whose history holds the whole cast, in one database.
+fn remembered() -> World {
     let world = World::new();
-    world.once(&[]);
-    let failed = |name: &str, project: &str, user: &str, iterations: i64| {
-        let task = world.clearml.add_task(TaskSeed::new(name).project(project).user(user).iterations(iterations));
-        world.clearml.start_task(&task).unwrap();
-        world.clearml.log(&task, "Traceback\nCUDA out of memory\n").unwrap();
-        world.clearml.fail(&task, "RuntimeError", "it failed").unwrap();
-        task
-    };
-    let tasks = [
-        failed("resnet50", "vision/resnet", "Ada", 7),
-        failed("bert", "nlp/bert", "Bob", 7),
-        failed("crashes at once", "nlp/bert", "Ada", 0),
-    ];
-    world.once(&["--min-num-iterations", "5"]);
-    (world, tasks)
+    cast::assemble(&world);
+    let ended = world.once(&["--since", "24h", "--digest-above", "0", "--include-aborted-experiments"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    world
 }
 
-fn names(world: &World, more: &[&str]) -> Vec<String> {
-    let mut names: Vec<String> =
-        world.history(more).iter().map(|alert| alert["task_name"].as_str().unwrap().to_owned()).collect();
-    names.sort();
+fn names(rows: &[Value]) -> Vec<&str> {
+    let mut names: Vec<&str> = rows.iter().map(|row| row["task_name"].as_str().unwrap()).collect();
+    names.sort_unstable();
     names
 }
 
 #[test]
-fn any_field_filters_and_not_leaves_out() {
-    let (world, tasks) = world();
-    for (flags, expected) in [
-        (&[][..], &["bert", "crashes at once", "resnet50"][..]),
-        (&["--project", "NLP"], &["bert", "crashes at once"]),
-        (&["--project", "nlp", "--project", "vision"], &["bert", "crashes at once", "resnet50"]),
-        (&["--project", "nlp", "--user", "ada"], &["crashes at once"]),
-        (&["--user", "bob"], &["bert"]),
-        (&["--task", &tasks[0]], &["resnet50"]),
-        (&["--task", "at once"], &["crashes at once"]),
-        (&["--state", "suppressed"], &["crashes at once"]),
-        (&["--state", "sent,dead"], &["bert", "resnet50"]),
-        (&["--filter", "iterations"], &["crashes at once"]),
-        (&["--reason", "at least 5"], &["crashes at once"]),
-        (
-            &["--rule", "default", "--status", "failed", "--channel", "#ml-alerts"],
-            &["bert", "crashes at once", "resnet50"],
-        ),
+fn every_filter_several_values_and_several_filters() {
+    let world = remembered();
+    let bert = world.history(&["--task", "of bert"])[0]["task_id"].as_str().unwrap().to_owned();
+    let project = world.clearml.project_id("nlp/bert").unwrap();
+    let grace = world.clearml.add_user("Grace");
+    let (start, short) = (&bert[..12], "SHORT");
+    let cases: [(&[&str], &[&str]); 21] = [
+        (&["--task", &bert], &["of bert"]),
+        (&["--task", start], &["of bert"]),
+        (&["--task", short, "--task", "plain"], &["plain", "short"]),
+        (&["--project", "NLP"], &["of bert"]),
+        (&["--project", &project], &["of bert"]),
+        (&["--project", "nlp", "--user", "ada"], &[]),
+        (&["--user", "grace"], &["of bert"]),
+        (&["--user", &grace], &["of bert"]),
+        (&["--status", "stopped"], &["aborted"]),
+        (&["--status", "aborted"], &["aborted"]),
+        (&["--status", "completed"], &["completed", "published"]),
+        (&["--status", "completed", "--status", "stopped"], &["aborted", "completed", "published"]),
+        (&["--status", "completed,stopped"], &["aborted", "completed", "published"]),
+        (&["--state", "suppressed"], &["archived", "by hand", "completed", "published"]),
+        (&["--state", "sent", "--user", "grace"], &["of bert"]),
+        (&["--state", "pending,dead,held", "--state", "unknown"], &[]),
+        (&["--rule", "default", "--task", "plain"], &["plain"]),
         (&["--rule", "other"], &[]),
-        (&["--project", "nowhere"], &[]),
-        (&["--silence", "1"], &[]),
-        (&["--not", "project=nlp"], &["resnet50"]),
-        (&["--not", "user=Ada", "--not", "state=dead"], &["bert"]),
-        (&["--not", "state=suppressed", "--user", "Ada"], &["resnet50"]),
-        (&["--not", "filter=iterations", "--not", "reason=nothing"], &["bert", "resnet50"]),
-        (&["--not", "task=resnet", "--not", "status=completed", "--not", "rule=x"], &["bert", "crashes at once"]),
-        (&["--not", "channel=ml-alerts"], &[]),
-        (&["--since", "today"], &["bert", "crashes at once", "resnet50"]),
-        (&["--until", "2 hours ago"], &[]),
-        (&["--since", "2020-01-01", "--until", "2099-01-01T00:00:00Z"], &["bert", "crashes at once", "resnet50"]),
-    ] {
-        assert_eq!(names(&world, flags), expected, "{flags:?}");
-    }
-    for wrong in ["project", "project=", "colour=red", "status=great", "state=great", "filter=great"] {
-        assert_eq!(world.run(&["history", "--not", wrong]).code, 2, "{wrong}");
+        (&["--channel", "#ml-alerts", "--task", "plain"], &["plain"]),
+        (&["--channel", "ml-alerts", "--channel", "x", "--task", "plain"], &["plain"]),
+        (&["--channel", "other"], &[]),
+    ];
+    for (flags, expected) in cases {
+        assert_eq!(names(&world.history(flags)), expected, "{flags:?}");
     }
 }
 
 #[test]
-fn pages_follow_each_other_without_gap_or_overlap() {
-    let (world, _) = world();
-    let all = world.history(&[]);
-    let mut paged: Vec<Value> = Vec::new();
-    loop {
-        let before = paged.last().map(|alert| alert["id"].to_string());
-        let flags = before.iter().flat_map(|id| ["--before", id]).chain(["--limit", "1"]).collect::<Vec<_>>();
-        let page = world.history(&flags);
-        if page.is_empty() {
-            break;
-        }
-        paged.extend(page);
-    }
-    assert_eq!(paged, all);
-    let unknown = world.run(&["history", "--before", "99"]);
-    assert!(unknown.code == 2 && unknown.stderr.contains("there is no alert 99"), "{unknown:?}");
-}
-
-#[test]
-fn counts_by_group_and_how_late() {
-    let (world, _) = world();
-    let json = |flags: &[&str]| -> Value {
-        let ended = world.run(&[&["history", "--format", "json"], flags].concat());
-        assert_eq!(ended.code, 0, "{ended:?}");
-        serde_json::from_str(&ended.stdout).unwrap()
+fn newest_first_and_no_more_than_the_limit() {
+    let world = World::new();
+    let now = world.clearml.now();
+    let ago = |hours: u64| now.minus(Duration::from_hours(hours));
+    let failed = |hours: u64| {
+        let seed = TaskSeed::new(&format!("{hours:02} hours ago")).status(&Status::Failed);
+        world.clearml.add_task(seed.status_changed(ago(hours)));
     };
-    let projects = json(&["--group-by", "project"]);
-    assert_eq!(
-        projects[0],
-        serde_json::json!({
-            "name": "nlp/bert", "alerts": 2, "sent": 1, "waiting": 0, "dead": 0, "suppressed": 1,
-        })
-    );
-    assert_eq!(projects[1]["name"], "vision/resnet");
-    for (field, first) in [("user", "Ada"), ("status", "failed"), ("rule", "default"), ("state", "sent")] {
-        assert_eq!(json(&["--group-by", field])[0]["name"], first);
-    }
-    let days = json(&["--group-by", "day", "--user", "Bob"]);
-    assert_eq!((days.as_array().unwrap().len(), &days[0]["alerts"]), (1, &1.into()));
-    let stats = json(&["--stats"]);
-    assert_eq!((&stats["alerts"], &stats["sent"]), (&3.into(), &2.into()));
-    let (median, longest) = (stats["median_seconds"].as_f64().unwrap(), stats["longest_seconds"].as_f64().unwrap());
-    assert!(median <= longest, "{stats}");
-    let table = world.run(&["history", "--group-by", "project"]).stdout;
-    assert!(table.starts_with("PROJECT") && table.contains("nlp/bert"), "{table}");
-    let none = world.run(&["history", "--stats", "--user", "nobody"]).stdout;
-    assert_eq!(none, "0 alerts, 0 of them in Slack\n");
+    (1..=60).for_each(failed);
+    assert_eq!(world.once(&["--since", "3d"]).code, 0);
+    let told = |flags: &[&str]| -> Vec<String> {
+        world.history(flags).iter().map(|row| row["task_name"].as_str().unwrap().to_owned()).collect()
+    };
+    let hours =
+        |range: std::ops::RangeInclusive<u64>| range.map(|hour| format!("{hour:02} hours ago")).collect::<Vec<_>>();
+    assert_eq!(told(&[]), hours(1..=50));
+    assert_eq!(told(&["--limit", "3"]), hours(1..=3));
+    assert_eq!(told(&["--limit=100"]), hours(1..=60));
+    assert_eq!(told(&["--since", "5h"]), hours(1..=4));
+    assert_eq!(told(&["--since", "270 minutes ago", "--until", "2h"]), hours(2..=4));
+    let (since, until) = (ago(10).to_string(), ago(8).to_string());
+    assert_eq!(told(&["--since", &since, "--until", &until]), hours(9..=10));
+    assert_eq!(told(&["--until", "59h"]), hours(59..=60));
+    assert_eq!(told(&["--since", "1m"]), Vec::<String>::new());
+}
+
+const KEYS: [&str; 17] = [
+    "id",
+    "rule",
+    "task_id",
+    "task_name",
+    "project",
+    "user",
+    "status",
+    "status_changed",
+    "state",
+    "reason",
+    "created_at",
+    "sent_at",
+    "attempts",
+    "channel",
+    "message_ts",
+    "digest",
+    "url",
+];
+
+/// The keys of a JSON object in the order in which they stand.
+fn keys_in_order(object: &str) -> Vec<String> {
+    let deserialized: Vec<(String, usize)> =
+        KEYS.iter().filter_map(|key| Some(((*key).to_owned(), object.find(&format!("\"{key}\":"))?))).collect();
+    let mut keys = deserialized;
+    keys.sort_by_key(|(_, at)| *at);
+    keys.into_iter().map(|(key, _)| key).collect()
 }
 
 #[test]
-fn one_alert_whole_and_the_addresses_of_all() {
-    let (world, tasks) = world();
-    let shown = world.run(&["history", "--show", "1"]);
-    assert_eq!(shown.code, 0, "{shown:?}");
-    for part in
-        ["Alert 1: sent for ml-alerts, in Slack ", "Task failed: resnet50", "\u{2502} CUDA out of memory", &tasks[0]]
-    {
-        assert!(shown.stdout.contains(part), "{part}: {}", shown.stdout);
+fn json_is_the_contract() {
+    let world = remembered();
+    let text = world.run(&["history", "--format", "json", "--task", "plain"]).stdout;
+    let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let row = rows[0].as_object().unwrap();
+    assert_eq!(row.len(), KEYS.len());
+    assert_eq!(keys_in_order(&text), KEYS);
+    assert!(row["id"].is_i64() && row["attempts"] == 1 && row["digest"] == false);
+    assert_eq!(
+        (&row["rule"], &row["project"], &row["user"]),
+        (&"default".into(), &"vision/resnet".into(), &"Ada".into())
+    );
+    assert_eq!((&row["status"], &row["state"], &row["channel"]), (&"failed".into(), &"sent".into(), &CHANNEL.into()));
+    assert_eq!(row["reason"], Value::Null);
+    for time in ["status_changed", "created_at", "sent_at"] {
+        let text = row[time].as_str().unwrap();
+        assert!(text.len() == "2026-11-22T22:27:28.021Z".len() && text.ends_with('Z'), "{text}");
     }
-    assert!(!shown.stdout.contains('\u{1b}'), "no colours in a pipe");
-    let json: Value = serde_json::from_str(&world.run(&["history", "--show", "1", "--format", "json"]).stdout).unwrap();
-    assert_eq!(json["message"]["payload"]["blocks"], Value::from(world.slack.messages(CHANNEL)[0].blocks.clone()));
-    let quiet = world.history(&["--state", "suppressed"])[0]["id"].to_string();
-    let shown = world.run(&["history", "--show", &quiet]).stdout;
-    assert!(shown.contains("iterations: 0 of at least 5") && shown.contains("There is no message"), "{shown}");
-    let unknown = world.run(&["history", "--show", "99"]);
-    assert!(unknown.code == 2 && unknown.stderr.contains("there is no alert 99"), "{unknown:?}");
-    let addresses = world.run(&["history", "--open", "--state", "sent"]).stdout;
-    assert_eq!(addresses.lines().count(), 2, "{addresses}");
-    assert!(addresses.lines().all(|line| line.starts_with("https://app.example.com/projects/")), "{addresses}");
+    assert_eq!(row["message_ts"].as_str().unwrap(), message_of(&world, "plain"));
+    let task = row["task_id"].as_str().unwrap();
+    let url = row["url"].as_str().unwrap();
+    assert!(
+        url.starts_with("https://app.example.com/projects/") && url.ends_with(&format!("/tasks/{task}/output/log"))
+    );
+    let homeless = &world.history(&["--task", "homeless"])[0];
+    assert_eq!(homeless["project"], Value::Null);
+    assert!(homeless["url"].as_str().unwrap().contains("/projects/*/"), "{homeless}");
+    let suppressed = &world.history(&["--task", "by hand"])[0];
+    assert_eq!((&suppressed["sent_at"], &suppressed["message_ts"]), (&Value::Null, &Value::Null));
+    assert_eq!((&suppressed["attempts"], &suppressed["state"]), (&0.into(), &"suppressed".into()));
+}
+
+fn message_of(world: &World, name: &str) -> String {
+    let messages = world.slack.messages(CHANNEL);
+    messages.iter().find(|message| crate::world::title(message).ends_with(name)).unwrap().ts.clone()
+}
+
+#[test]
+fn json_lines_and_csv_tell_the_same() {
+    let world = remembered();
+    let rows = world.history(&[]);
+    let lines = world.run(&["history", "--format", "jsonl"]).stdout;
+    let of_lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(of_lines, rows);
+    assert!(lines.lines().all(|line| keys_in_order(line) == KEYS));
+    let table = world.run(&["history", "--format", "csv"]).stdout;
+    assert_eq!(table.lines().next().unwrap(), KEYS.join(","));
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(records.len(), rows.len());
+    for (record, row) in records.iter().zip(&rows) {
+        for (cell, key) in record.iter().zip(KEYS) {
+            let expected = match &row[key] {
+                Value::Null => String::new(),
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            assert_eq!(cell, expected, "{key}");
+        }
+    }
+}
+
+#[test]
+fn names_that_would_break_a_format_do_not() {
+    let world = World::new();
+    let name = "a,\"b\"\nc\u{1b}[31m\tred\u{202e}";
+    world.clearml.add_task(TaskSeed::new(name).project("p,\"q\"").status(&Status::Failed));
+    world.once(&["--since", "24h"]);
+    assert_eq!(world.history(&[])[0]["task_name"], name);
+    let csv = world.run(&["history", "--format", "csv"]).stdout;
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    assert_eq!(&reader.records().next().unwrap().unwrap()[3], name);
+    let jsonl = world.run(&["history", "--format", "jsonl"]).stdout;
+    assert_eq!(jsonl.lines().count(), 1);
+    let table = world.run(&["history"]).stdout;
+    assert_eq!(table.lines().count(), 2, "{table:?}");
+    assert!(!table.contains('\u{1b}') && !table.contains('\u{202e}'), "{table:?}");
+}
+
+#[test]
+fn a_table_in_a_pipe_has_whole_values_and_no_colours() {
+    let world = World::new();
+    let long = "a task whose name is much longer than any terminal is wide, ".repeat(4);
+    world.clearml.add_task(TaskSeed::new(&long).project("vision/resnet").user("Ada").status(&Status::Failed));
+    world.once(&["--since", "24h", "--exclude-users", "Ada"]);
+    let table = world.run(&["history"]).stdout;
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 2, "{table}");
+    let header: Vec<&str> = lines[0].split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    assert_eq!(header, ["TIME (UTC)", "STATUS", "STATE", "TASK", "PROJECT", "USER", "WHY"]);
+    for value in [long.trim(), "vision/resnet", "failed", "suppressed", "user: `Ada` is among the excluded users"] {
+        assert!(lines[1].contains(value), "{table}");
+    }
+    assert!(!table.contains('\u{1b}') && !table.contains('…'), "{table}");
+}
+
+#[test]
+fn nothing_to_tell() {
+    let world = World::new();
+    world.once(&[]);
+    let tell = |format: &str| world.run(&["history", "--format", format]);
+    assert_eq!(tell("table").stdout, "No alerts match.\n");
+    assert_eq!(tell("json").stdout, "[]\n");
+    assert_eq!(tell("jsonl").stdout, "");
+    assert_eq!(tell("csv").stdout, format!("{}\n", KEYS.join(",")));
+    assert!(["table", "json", "jsonl", "csv"].iter().all(|format| tell(format).code == 0));
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let world = World::new();
+    let seed = |number: usize| TaskSeed::new(&format!("{number} {}", "x".repeat(500))).status(&Status::Failed);
+    world.clearml.add_tasks((0..400).map(seed));
+    world.once(&["--since", "24h"]);
+    for format in ["table", "json", "jsonl", "csv"] {
+        let mut child = world
+            .command(&["history", "--limit", "400", "--format", format])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), &b""[..]), "{format}");
+    }
+}
+
+#[test]
+fn each_alert_knows_the_channel_it_went_to() {
+    let world = World::new();
+    world.slack.add_channel(Channel::public("other"));
+    world.once(&[]);
+    world.failed_task("here");
+    world.once(&[]);
+    world.failed_task("there");
+    world.run(&["once", "--channel", "#other", "--slack-rate", "0"]);
+    assert_eq!(names(&world.history(&["--channel", "other"])), ["there"]);
+    assert_eq!(names(&world.history(&["--channel", "#ml-alerts"])), ["here"]);
 }

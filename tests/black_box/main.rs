@@ -7,13 +7,42 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "a test ends where its world is not as declared"
 )]
 
+mod bad_input;
+mod cast;
 mod check;
+mod clearml_faults;
+mod clocks;
+mod digests;
+mod dry_run;
 mod everyday;
 mod explain;
+mod filters;
+mod floods;
+mod follow;
 mod history;
+mod hostile;
+mod http;
+mod instances;
 mod logs;
+mod once;
+mod own_task;
+mod past_alerts;
+mod projects;
+mod runs;
+mod secrets;
+mod seeded;
+mod service;
 mod silence;
+mod slack_faults;
+mod slack_flags;
+mod terminal;
+mod trouble;
+mod users;
+mod web;
 mod world;

@@ -65,7 +65,7 @@ fn a_running_service_obeys_and_what_is_not_covered_is_alerted() {
     world.failed_task("nightly regression");
     world.failed_task("somebody's training");
     world.wait_for_messages(1);
-    world.wait_until("both verdicts", || world.history(&[]).len() == 2);
+    crate::world::wait_until("both verdicts", || world.history(&[]).len() == 2);
     world.run(&["silence", "end", "1"]);
     world.wait_for_polls(3);
     world.failed_task("nightly again");

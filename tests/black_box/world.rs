@@ -89,8 +89,13 @@ impl World {
         self.run(&[&["once", "--channel", CHANNEL, "--slack-rate", "0"], more].concat())
     }
 
-    /// Starts the service with the usual channel, a short refresh, and no start message.
+    /// Starts the service with the usual channel, a short refresh, no start message, and no task of its own in ClearML.
     pub fn start(&self, more: &[&str]) -> Running {
+        Running::start(&mut self.service_command(more))
+    }
+
+    /// The service's command: the usual channel, a short refresh, and no start message.
+    pub fn service_command(&self, more: &[&str]) -> Command {
         let usual = [
             "run",
             "--local",
@@ -102,8 +107,38 @@ impl World {
             "0.1",
             "--announce",
             "none",
+            "--no-clearml-task",
         ];
-        Running::start(&mut self.command(&[&usual, more].concat()))
+        self.command(&[&usual, more].concat())
+    }
+
+    /// Waits until the newest alert of the task of this name is in this state.
+    pub fn wait_for_state(&self, task_name: &str, state: &str) {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.busy_timeout(PATIENCE).unwrap();
+        let sql = "SELECT state FROM alerts WHERE task_name = ?1 ORDER BY id DESC LIMIT 1";
+        wait_until(&format!("{task_name} to be {state}"), || {
+            database.query_row(sql, [task_name], |row| row.get::<_, String>(0)).is_ok_and(|found| found == state)
+        });
+    }
+
+    /// How many alerts were sent.
+    pub fn sent(&self) -> usize {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.busy_timeout(PATIENCE).unwrap();
+        database.query_row("SELECT count(*) FROM alerts WHERE state = 'sent'", [], |row| row.get::<_, u32>(0)).unwrap()
+            as usize
+    }
+
+    /// Up to where everything is recorded, in milliseconds.
+    pub fn watermark(&self) -> i64 {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.query_row("SELECT watermark FROM monitor", [], |row| row.get(0)).unwrap()
+    }
+
+    /// Changes the database behind the program's back.
+    pub fn sql(&self, statements: &str) {
+        rusqlite::Connection::open(self.database()).unwrap().execute_batch(statements).unwrap();
     }
 
     /// What `history --format json` tells.
@@ -127,14 +162,40 @@ impl World {
         id
     }
 
+    /// A call of ClearML's API, as a person's browser makes it; answers its `data`.
+    pub fn call(&self, endpoint: &str, body: &Value) -> Value {
+        let (key, secret) = self.clearml.credentials();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let address = format!("{}/{endpoint}", self.clearml.url());
+            let request = reqwest::Client::new().post(address).basic_auth(key, Some(secret)).json(body);
+            let answer: Value = request.send().await.unwrap().json().await.unwrap();
+            assert_eq!(answer["meta"]["result_code"], 200, "{answer}");
+            answer["data"].clone()
+        })
+    }
+
+    /// The newest task of the monitor's own.
+    pub fn own_task(&self) -> String {
+        let is_own = |id: &String| self.clearml.document(id).is_some_and(|task| task["type"] == "monitor");
+        self.clearml.task_ids().into_iter().rfind(is_own).unwrap()
+    }
+
+    /// Sets an argument of a task, as a person does in the web pages.
+    pub fn edit_argument(&self, task: &str, name: &str, value: &str) {
+        let item = serde_json::json!({"section": "Args", "name": name, "value": value, "type": "str"});
+        self.call("tasks.edit_hyper_params", &serde_json::json!({"task": task, "hyperparams": [item]}));
+    }
+
+    /// A draft with a task's inputs.
+    pub fn clone_task(&self, task: &str) -> String {
+        let made = self.call("tasks.clone", &serde_json::json!({"task": task}));
+        made["id"].as_str().unwrap().to_owned()
+    }
+
     /// Waits until so many messages are in the usual channel.
     pub fn wait_for_messages(&self, count: usize) -> Vec<Message> {
         self.slack.wait_for_messages(count, PATIENCE).unwrap_or_else(|late| panic!("{late}"))
-    }
-
-    /// Waits until `is_so`.
-    pub fn wait_until(&self, what: &str, is_so: impl FnMut() -> bool) {
-        wait_until(what, is_so);
     }
 
     /// Waits until the running service has polled so many times more.
@@ -222,9 +283,24 @@ impl Running {
         wait_until(text, || self.stderr.so_far().contains(text));
     }
 
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.stderr.so_far()
+    }
+
+    /// Whether this stands in its results.
+    pub fn has_output(&self, text: &str) -> bool {
+        self.stdout.so_far().contains(text)
+    }
+
     /// Waits until this stands in its results.
     pub fn wait_for_output(&self, text: &str) {
-        wait_until(text, || self.stdout.so_far().contains(text));
+        self.wait_until(|told| told.contains(text));
+    }
+
+    /// Waits until its results are so.
+    pub fn wait_until(&self, is_so: impl Fn(&str) -> bool) {
+        wait_until("results", || is_so(&self.stdout.so_far()));
     }
 }
 

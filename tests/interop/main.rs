@@ -4,6 +4,18 @@
 //! Skipped, with a line that says why, where there is no Python or no PyPI; `CLEARML_ALERTS_REQUIRE_INTEROP=1` makes that
 //! a failure.
 
+#![cfg(feature = "sandbox")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test ends where its world is not as declared, and the search path is the machine's"
+)]
+
+mod agent;
 mod python;
 #[path = "../black_box/world.rs"]
 #[allow(dead_code, reason = "the black-box tests use the rest of it")]
@@ -15,7 +27,7 @@ use clearml_alerts::sandbox::slack::Channel;
 use clearml_alerts::sandbox::{ClearmlOptions, Fault, FaultRule, SlackOptions};
 
 use python::Python;
-use world::{CHANNEL, Ended, Running, World};
+use world::{CHANNEL, Ended, Running, World, wait_until};
 
 /// Where the monitor alerts that includes everything.
 const EVERYTHING: &str = "everything";
@@ -77,7 +89,7 @@ fn what_clearmls_own_sdk_fails_stops_and_completes_is_alerted_once() {
     assert_eq!(crashed.code, 1, "{crashed:?}");
     assert_eq!(closed.code, 0, "{closed:?}");
     assert_eq!(outcomes.code, 0, "{outcomes:?}");
-    world.wait_until("the alerts", || world.slack.all_messages().len() >= 6);
+    wait_until("the alerts", || world.slack.all_messages().len() >= 6);
     world.wait_for_polls(4);
     assert_eq!((usual.stop().code, everything.stop().code), (0, 0));
 

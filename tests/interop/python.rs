@@ -31,6 +31,27 @@ impl Python {
     }
 }
 
+impl Python {
+    /// ClearML's own agent, with nothing of this machine's environment but where its commands are; `programs` are found
+    /// before them.
+    pub fn agent(&self, home: &Path, programs: Option<&Path>) -> Command {
+        let bin = self.0.parent().unwrap();
+        let mut command = Command::new(bin.join("clearml-agent"));
+        let folders = programs.map(Path::to_owned).into_iter().chain([bin.to_owned()]);
+        let path = std::env::join_paths(folders.chain(std::env::split_paths(&path()))).unwrap();
+        command
+            .env_clear()
+            .current_dir(home)
+            .env("PATH", path)
+            .env("HOME", home)
+            .env("TMPDIR", home)
+            .env("SHELL", "/bin/bash")
+            .envs(["HTTP_PROXY", "HTTPS_PROXY"].map(|name| (name, NOWHERE)))
+            .env("NO_PROXY", "127.0.0.1");
+        command
+    }
+}
+
 /// The environment; `None`, after a line that says why, where it cannot be had and is not required.
 pub fn environment() -> Option<Python> {
     static MADE: OnceLock<Result<Python, String>> = OnceLock::new();
@@ -45,12 +66,10 @@ pub fn environment() -> Option<Python> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting of the program")]
 fn is_required() -> bool {
     std::env::var("CLEARML_ALERTS_REQUIRE_INTEROP").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()))
 }
 
-#[expect(clippy::disallowed_methods, reason = "to find Python, not to set the program up")]
 fn path() -> std::ffi::OsString {
     std::env::var_os("PATH").unwrap_or_default()
 }
@@ -77,7 +96,10 @@ fn make() -> Result<Python, String> {
 }
 
 fn works(python: &Python) -> bool {
-    Command::new(&python.0).args(["-c", "import clearml, slack_sdk"]).output().is_ok_and(|run| run.status.success())
+    Command::new(&python.0)
+        .args(["-c", "import clearml, clearml_agent, slack_sdk"])
+        .output()
+        .is_ok_and(|run| run.status.success())
 }
 
 fn install(folder: &Path, python: &Python) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clearml_alerts::store::{Access, HistoryFilter, Order, Store, StoreError};
 
@@ -34,24 +34,9 @@ fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
     file.write_all(bytes).unwrap();
 }
 
-/// A database as a kill leaves it: the last commits in the log only.
-fn killed() -> Place {
-    let origin = Place::new();
-    let store = origin.own();
-    store.fail(1);
-    let place = Place::new();
-    drop(store);
-    let store = origin.own();
-    store.fail(20);
-    for suffix in ["", "-wal", ".lock"] {
-        std::fs::copy(origin.beside(suffix), place.beside(suffix)).unwrap();
-    }
-    place
-}
-
 #[test]
 fn a_kill_is_no_attack() {
-    let place = killed();
+    let place = Place::killed();
     assert!(std::fs::metadata(place.beside("-wal")).unwrap().len() > 0);
     assert_eq!(place.own().newest_alert().unwrap(), 21);
 }
@@ -221,7 +206,7 @@ fn tables_gone() {
 #[test]
 fn a_log_of_garbage() {
     for at in [0, 8, 24, 31] {
-        let place = killed();
+        let place = Place::killed();
         overwrite(&place.beside("-wal"), at, &[0x5a]);
         refused(&place, &EVERYBODY, "Damaged", &["-wal file has no valid header", "restore BACKUP"]);
     }
@@ -239,7 +224,7 @@ fn a_log_of_zeros_is_none() {
 
 #[test]
 fn a_log_lost() {
-    let place = killed();
+    let place = Place::killed();
     std::fs::remove_file(place.beside("-wal")).unwrap();
     let words = ["older than the last run left it", "-wal file was lost", "Going on could alert twice", "restore"];
     refused(&place, &[OWN], "Rewound", &words);
@@ -249,7 +234,7 @@ fn a_log_lost() {
 /// Garbage behind a sound header: SQLite stops reading there, and what was committed behind it is gone.
 #[test]
 fn a_log_damaged_in_the_middle() {
-    let place = killed();
+    let place = Place::killed();
     overwrite(&place.beside("-wal"), 3_000, &[0x5a; 64]);
     refused(&place, &[OWN], "Rewound", &["older than the last run left it"]);
 }
@@ -265,7 +250,7 @@ fn replaced_by_an_older_copy() {
 
 #[test]
 fn a_log_without_its_database() {
-    let place = killed();
+    let place = Place::killed();
     std::fs::remove_file(place.path()).unwrap();
     refused(&place, &EVERYBODY, "Orphaned", &["alerts.db-wal", "Put the database file back"]);
     std::fs::write(place.path(), "").unwrap();
@@ -315,7 +300,7 @@ fn locked_for_longer_than_patience() {
     let began = Instant::now();
     let error = store.page(&[task("x", "failed", 9_000)]).unwrap_err();
     assert!(matches!(error, StoreError::Busy { .. }) && error.is_passing(), "{error:?}");
-    assert!(began.elapsed() >= QUICK.busy_timeout && began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() >= QUICK.busy_timeout);
     let text = error.to_string();
     assert!(text.contains("alerts.db locked for longer than 100ms") && text.contains("end it"), "{text}");
     assert_eq!(store.newest_alert().unwrap(), 1, "readers do not wait");

@@ -53,6 +53,7 @@ fn a_copy_takes_no_files_place_unless_asked_to() {
     assert_eq!(alerts(&open(&copy)), 1);
     store.fail(1);
     drop(Store::open_with(&copy, Access::Write, "", QUICK).unwrap().fail(7));
+    std::fs::copy(Place::killed().beside("-wal"), place.beside(".copy-wal")).unwrap();
     wait(store.backup(&copy, Overwrite::Yes)).unwrap();
     assert_eq!(alerts(&open(&copy)), 2, "nothing of the copy before it comes back");
     let onto_itself = wait(store.backup(&place.path(), Overwrite::Yes)).unwrap_err();
@@ -86,6 +87,17 @@ fn a_backup_comes_back_and_the_replaced_one_is_kept() {
     wait(store.check_deep()).unwrap();
     assert_eq!(store.fail(1).len(), 1, "it goes on");
     assert_eq!(store.sql::<String>("PRAGMA journal_mode"), "wal");
+}
+
+/// A log left beside it would be replayed into whatever stands there.
+#[test]
+fn the_log_of_the_replaced_one_goes_with_it() {
+    let source = Place::with_one_alert();
+    let place = Place::killed();
+    let restored = Store::restore(&source.path(), &place.path()).unwrap();
+    assert_eq!(alerts(&place.own()), 1);
+    wait(place.own().check_deep()).unwrap();
+    assert_eq!(alerts(&open(&restored.kept_aside.unwrap())), 21, "kept whole, log and all");
 }
 
 /// It may have been sent after the copy was made: only Slack knows.

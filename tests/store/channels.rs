@@ -51,15 +51,16 @@ fn everything_for_a_parked_channel_is_held_and_drains_by_itself() {
 fn parking_again_is_news_only_for_another_reason_and_keeps_its_beginning() {
     let place = Place::new();
     let store = place.own();
-    store.fail(1);
+    store.post(&store.fail(2)[..1]);
     let park = |reason: &str, now| wait(store.park_channel(CHANNEL, reason, at(now), at(now + 60))).unwrap();
     assert!(park("token_revoked", 1_000));
     assert!(!park("token_revoked", 2_000));
     assert!(park("is_archived", 3_000));
     let record = wait(store.channel(CHANNEL)).unwrap();
     assert_eq!((record.parked_at, record.retry_at), (Some(at(1_000)), Some(at(3_060))));
-    assert_eq!(store.alert(1).reason.as_deref(), Some("is_archived"));
-    assert_eq!(wait(store.unpark_channel(CHANNEL)).unwrap(), 1);
+    let reasons = "SELECT reason FROM alerts UNION ALL SELECT reason FROM deliveries";
+    assert_eq!(store.texts(reasons), ["is_archived"; 3]);
+    assert_eq!(wait(store.unpark_channel(CHANNEL)).unwrap(), 2);
     assert_eq!(wait(store.unpark_channel(CHANNEL)).unwrap(), 0);
     store.check();
 }

@@ -107,6 +107,14 @@ fn holds_the_database_until_it_is_killed() {
 
 #[test]
 #[ignore = "run in a process of its own by another test"]
+fn opens_and_closes() {
+    if is_child() {
+        open(Access::Write).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "run in a process of its own by another test"]
 fn meets_a_read_only_file() {
     if is_child() {
         for access in [OWN, Access::Write] {

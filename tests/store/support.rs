@@ -65,6 +65,21 @@ impl Place {
         place
     }
 
+    /// A database as a kill leaves it: one alert in the file, twenty in the log only.
+    pub(crate) fn killed() -> Self {
+        let origin = Self::with_one_alert();
+        let store = origin.own();
+        store.fail(20);
+        let place = Self::new();
+        for suffix in ["-wal", ".lock"] {
+            std::fs::copy(origin.beside(suffix), place.beside(suffix)).unwrap();
+        }
+        // Not by this process: it would lose its own locks on the file.
+        let copied = std::process::Command::new("cp").args([origin.path(), place.path()]).status().unwrap();
+        assert!(copied.success());
+        place
+    }
+
     /// What the directory holds, each file by name, length and hash: without locks (which name a process), shared memory,
     /// and what is empty.
     pub(crate) fn bytes(&self) -> Vec<(String, usize, u64)> {
@@ -123,6 +138,7 @@ pub(crate) fn rule() -> Rule {
         include_archived: false,
         users: UserFilter::Everyone,
         channel: CHANNEL.to_owned(),
+        own_task: None,
         message_prefix: None,
     }
 }

@@ -52,6 +52,7 @@ impl Area {
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
 pub(super) struct Item {
     pub grade: Grade,
     pub area: Area,
@@ -107,6 +108,7 @@ impl Item {
             SettingsError::Invalid { remedy, .. } => remedy.as_str(),
             SettingsError::Unreadable { .. } => "correct the path or the file's permissions",
             SettingsError::Conf { .. } => "correct the file there",
+            SettingsError::UnknownParameter { .. } => "correct its name or delete it",
             SettingsError::NotUnicode { .. } => "set it again, or unset it",
         };
         let found = told.strip_suffix(remedy).unwrap_or(&told).trim_end_matches([':', ';', ' ']);

@@ -80,6 +80,7 @@ fn clearml_in_every_state() {
     let unreachable = || ClearmlError::Unreachable {
         host: "api.example.com:443".to_owned(),
         detail: "connection refused".to_owned(),
+        sent: false,
     };
     let bad_pattern = MonitorError::BadPattern {
         pattern: "(".to_owned(),
@@ -93,7 +94,7 @@ fn clearml_in_every_state() {
     items.extend(
         [2, 90, -3_700]
             .into_iter()
-            .flat_map(|seconds| clearml::clock(Some(now()), Stamp::from_millis(NOW + seconds * 1_000))),
+            .filter_map(|seconds| clearml::clock(Some(now()), Stamp::from_millis(NOW + seconds * 1_000))),
     );
     items.push(clearml::found_projects("vision", Ok(many)));
     items.push(clearml::found_projects("vision/sam", Ok(vec![named("vision/sam")])));
@@ -161,6 +162,7 @@ fn the_database_in_every_state() {
         watermark: None,
         last_poll_at: None,
         announced_at: None,
+        service_task: None,
     };
     let server = Some("https://api.example.com".to_owned());
     let watching = MonitorRecord { server, watermark: Some(now()), last_poll_at: Some(now()), ..fresh.clone() };

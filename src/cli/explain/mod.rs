@@ -51,6 +51,7 @@ enum OnServer {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
 struct Watch {
     server: Option<String>,
     watch_from: Option<Stamp>,
@@ -110,11 +111,10 @@ async fn find(store: &Store, given: &str) -> anyhow::Result<String> {
         [(id, _), ..] if id == given => Ok(id.clone()),
         several => {
             let more = if several.len() > NAMED_AT_MOST { "\n  …" } else { "" };
-            let named: String = several
-                .iter()
-                .take(NAMED_AT_MOST)
-                .map(|(id, name)| format!("\n  {id}  {}", crate::domain::text::single_line(name)))
-                .collect();
+            let mut named = String::new();
+            for (id, name) in several.iter().take(NAMED_AT_MOST) {
+                named.push_str(&format!("\n  {id}  {}", crate::domain::text::single_line(name)));
+            }
             let told =
                 format!("`{given}` is the beginning of several recorded tasks, give more of the ID:{named}{more}");
             Err(UsageError(told).into())

@@ -31,6 +31,7 @@ fn record() -> MonitorRecord {
         watermark: Some(at(1_000)),
         last_poll_at: Some(at(5_000)),
         announced_at: None,
+        service_task: None,
     }
 }
 

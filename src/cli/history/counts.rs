@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
+use super::table::fit;
 use crate::cli::arguments::{Format, GroupField};
 use crate::domain::message::words;
 use crate::domain::text::single_line;
@@ -31,35 +31,33 @@ pub(super) fn groups(
 ) -> io::Result<()> {
     match format {
         Format::Table if groups.is_empty() => writeln!(out, "No alerts match."),
-        Format::Table => writeln!(out, "{}", table(field, groups, width)),
+        Format::Table => table(field, groups, width).iter().try_for_each(|line| writeln!(out, "{line}")),
         Format::Json => pretty(out, groups),
         Format::Jsonl => groups.iter().try_for_each(|group| line(out, group)),
         Format::Csv => csv(out, groups),
     }
 }
 
-fn table(field: GroupField, groups: &[Group], width: Option<u16>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    match width {
-        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
-        None => table.set_content_arrangement(ContentArrangement::Disabled),
-    };
-    let first = format!("{field:?}").to_uppercase();
-    table.set_header([&first, "ALERTS", "SENT", "WAITING", "DEAD", "SUPPRESSED"].map(Cell::new));
+fn table(field: GroupField, groups: &[Group], width: Option<u16>) -> Vec<String> {
+    let mut rows = vec![vec![format!("{field:?}").to_uppercase()]];
+    rows[0].extend(["ALERTS", "SENT", "WAITING", "DEAD", "SUPPRESSED"].map(str::to_owned));
     for group in groups {
-        let name = group.name.as_deref().map_or_else(|| "-".to_owned(), single_line);
+        let mut row = vec![group.name.as_deref().map_or_else(|| "-".to_owned(), single_line)];
         let numbers = [group.alerts, group.sent, group.waiting, group.dead, group.suppressed];
-        let numbers = numbers.map(|number| Cell::new(words::number(number as usize)));
-        table.add_row([Cell::new(name)].into_iter().chain(numbers));
+        row.extend(numbers.map(|number| words::number(number as usize)));
+        rows.push(row);
     }
-    for (position, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if position > 0 {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+    align_right(&mut rows);
+    fit(&rows, &[1, 0, 0, 0, 0, 0], width)
+}
+
+/// Numbers stand below each other by their last digit.
+fn align_right(rows: &mut [Vec<String>]) {
+    let columns = rows.first().map_or(0, Vec::len);
+    for column in 1..columns {
+        let width = rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+        rows.iter_mut().for_each(|row| row[column] = format!("{:>width$}", row[column]));
     }
-    table
 }
 
 pub(super) fn statistics(out: &mut dyn Write, statistics: &Statistics, format: Format) -> io::Result<()> {

@@ -4,6 +4,7 @@ mod counts;
 mod follow;
 mod render;
 mod show;
+mod table;
 
 use super::arguments::{Format, HistoryArguments};
 use super::exit::Exit;

@@ -97,6 +97,19 @@ pub fn degrade(payload: &str, form: Form) -> String {
     Value::Object(body).to_string()
 }
 
+/// The payload of an edit as one of a new message; that of a new message stays as it is.
+pub fn as_new_message(payload: &str) -> String {
+    let Ok(Value::Object(mut body)) = serde_json::from_str(payload) else {
+        return payload.to_owned();
+    };
+    if body.remove("ts").is_none() {
+        return payload.to_owned();
+    }
+    body.insert("unfurl_links".to_owned(), false.into());
+    body.insert("unfurl_media".to_owned(), false.into());
+    Value::Object(body).to_string()
+}
+
 /// The key in a message's metadata: this database's own name and what the message tells.
 pub fn key(instance: &str, what: &str) -> String {
     format!("{instance}:{what}")

@@ -31,6 +31,12 @@ pub fn number(number: usize) -> String {
     grouped
 }
 
+/// `1 task`, `1,200 tasks`.
+pub fn count(count: usize, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", number(count))
+}
+
 /// What ClearML's pages call the outcome.
 pub fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
@@ -61,6 +67,9 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_thousands() {
+        for (value, words) in [(0, "0 tasks"), (1, "1 task"), (1_200, "1,200 tasks")] {
+            assert_eq!(count(value, "task"), words);
+        }
         for (value, words) in [(0, "0"), (999, "999"), (1_200, "1,200"), (1_234_567, "1,234,567")] {
             assert_eq!(number(value), words);
         }

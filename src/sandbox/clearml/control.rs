@@ -64,6 +64,15 @@ impl SimulatedClearml {
         })
     }
 
+    /// Renames a project: this one alone, not what lies below it.
+    pub fn rename_project(&self, name: &str, new_name: &str) {
+        self.with(|world| {
+            if let Some(project) = world.projects.iter_mut().find(|project| project.name == name) {
+                new_name.clone_into(&mut project.name);
+            }
+        });
+    }
+
     /// The ID of a project, if there is one of this full name.
     pub fn project_id(&self, name: &str) -> Option<String> {
         self.with(|world| world.projects.iter().find(|project| project.name == name).map(|found| found.id.clone()))

@@ -10,6 +10,7 @@ mod dispatch;
 mod edits;
 mod events;
 mod fields;
+mod files;
 mod lists;
 mod pages;
 mod patterns;
@@ -157,6 +158,9 @@ impl Application for Shared {
     }
 
     fn readable_body(&self, request: &Incoming) -> Value {
+        if request.content_type() == "multipart/form-data" {
+            return json!(format!("a file, {} bytes in all", request.body.len()));
+        }
         let text = String::from_utf8_lossy(&request.body);
         if text.trim().is_empty() {
             return Value::Null;
@@ -169,6 +173,9 @@ impl Application for Shared {
         let trace = world.new_id();
         let path = request.uri.path();
         let Some(target) = wire::target_of(path) else {
+            if let Some(answer) = files::answer(&mut world, request) {
+                return answer;
+            }
             let error = ApiError::bad(0, format!("Invalid request path {path}"));
             return wire::envelope(None, &trace, Err(error));
         };

@@ -91,6 +91,8 @@ pub(crate) struct World {
     pub(crate) queues: Vec<Queue>,
     pub(crate) workers: BTreeMap<String, Worker>,
     pub(crate) events: HashMap<String, Vec<Map<String, Value>>>,
+    /// What was uploaded, by path.
+    pub(crate) files: HashMap<String, axum::body::Bytes>,
     pub(crate) events_down: bool,
     pub(crate) scrolls: HashMap<String, Scroll>,
     tasks: BTreeMap<u64, SimTask>,
@@ -120,6 +122,7 @@ impl World {
             queues: Vec::new(),
             workers: BTreeMap::new(),
             events: HashMap::new(),
+            files: HashMap::new(),
             events_down: false,
             scrolls: HashMap::new(),
             tasks: BTreeMap::new(),

@@ -1,0 +1,138 @@
+//! `run` without `--local`: puts the monitor in a queue of ClearML's, and tells where it is and what to do next.
+
+use anyhow::Context as _;
+
+use super::arguments::RunArguments;
+use super::exit::Exit;
+use super::start::Context;
+use super::{assemble, output, own_task};
+use crate::agent::{self, AgentError, Enqueued, Plan, Program};
+use crate::clearml;
+use crate::domain::WebPages;
+use crate::monitor;
+use crate::settings::{self, ClearmlSettings, EnqueueSettings, ProgramSource};
+
+/// Prints the script that an agent would run.
+pub(super) fn print_script(arguments: &RunArguments, context: &Context) -> anyhow::Result<Exit> {
+    let enqueue = enqueue_settings(arguments)?;
+    let (program, _) = match enqueue.program {
+        // Only an upload needs to know ClearML at all.
+        ProgramSource::Upload => program(enqueue.program, &settings::resolve_clearml(context.environment())?)?,
+        ProgramSource::Download { address, sha256 } => (Program::Download { address, sha256 }, None),
+        ProgramSource::Installed => (Program::Installed, None),
+    };
+    output::text(&agent::service_script(&program))?;
+    Ok(Exit::Done)
+}
+
+/// Enqueues the monitor.
+pub(super) async fn run(arguments: &RunArguments, context: &Context) -> anyhow::Result<Exit> {
+    let flags = &arguments.flags;
+    let service = settings::resolve_service(&flags.service)?;
+    let rule = settings::resolve_rule(&flags.rule)?;
+    let enqueue = enqueue_settings(arguments)?;
+    let channel = settings::check_slack_flags(&flags.slack)?;
+    let clearml_settings = settings::resolve_clearml(context.environment())?;
+    let (program, executable) = program(enqueue.program.clone(), &clearml_settings)?;
+    let clearml = assemble::clearml_client(&clearml_settings, context)?;
+    clearml.login().await?;
+    // What would fail on the agent's machine, a person should hear here.
+    let rule = assemble::default_rule(&rule, &channel, &clearml).await?;
+    monitor::require_projects(&rule, &clearml).await?;
+    let queue = agent::find_queue(&clearml, &service.queue, enqueue.create_queue).await?;
+    let plan = Plan {
+        task: enqueue.task.clone(),
+        arguments: own_task::arguments(flags, enqueue.store_token),
+        image: enqueue.image.clone(),
+        program,
+        queue,
+    };
+    let enqueued = agent::enqueue(&clearml, plan, executable.as_deref()).await?;
+    let page = page(&enqueued, &clearml_settings, &clearml);
+    output::text(&told(&enqueued, &page, &service.queue, &enqueue, flags.slack.slack_api.is_some()))?;
+    Ok(Exit::Done)
+}
+
+fn enqueue_settings(arguments: &RunArguments) -> Result<EnqueueSettings, settings::SettingsError> {
+    settings::resolve_enqueue(&arguments.enqueue, arguments.flags.slack.slack_api.is_some())
+}
+
+/// Where the program comes from, and for an upload, what is to be sent.
+fn program(source: ProgramSource, clearml: &ClearmlSettings) -> anyhow::Result<(Program, Option<Vec<u8>>)> {
+    Ok(match source {
+        ProgramSource::Installed => (Program::Installed, None),
+        ProgramSource::Download { address, sha256 } => (Program::Download { address, sha256 }, None),
+        ProgramSource::Upload => {
+            let files = clearml.files.as_ref().ok_or(AgentError::NoFileServer)?;
+            let executable = std::env::current_exe()
+                .and_then(std::fs::read)
+                .map_err(|error| AgentError::Executable { error })
+                .context("--upload-binary")?;
+            (Program::to_upload(&executable, files), Some(executable))
+        }
+    })
+}
+
+fn page(enqueued: &Enqueued, settings: &ClearmlSettings, clearml: &clearml::Client) -> String {
+    let version = clearml.session().and_then(|session| session.server_version);
+    let web = settings.web.as_ref().map(|web| WebPages::new(web.as_str(), version.as_deref()));
+    web.map_or_else(
+        || "(the address of ClearML's web pages is not known: set CLEARML_WEB_HOST)".to_owned(),
+        |web| web.task(enqueued.project.as_ref(), &enqueued.task),
+    )
+}
+
+fn told(enqueued: &Enqueued, page: &str, queue: &str, settings: &EnqueueSettings, has_token: bool) -> String {
+    let mut text = format!("Enqueued in `{queue}` as task {}:\n  {page}\n\nNext:\n", enqueued.task);
+    let mut step = |step: &str| text.push_str(&format!("- {step}\n"));
+    if enqueued.is_watched == Some(false) {
+        step(&format!(
+            "No agent watches this queue now. Start one:\n    clearml-agent daemon --services-mode --queue {queue}"
+        ));
+    }
+    if settings.store_token {
+        step(
+            "The Slack token is kept in the task: everybody who can see the task can read it. Safer: give the agent\n  \
+             SLACK_API_TOKEN, and enqueue without --store-token.",
+        );
+    } else {
+        let given = if has_token { " (the token of --slack-api was not put in the task)" } else { "" };
+        step(&format!(
+            "The agent that runs it needs SLACK_API_TOKEN in its environment, or in the vault of its user{given}."
+        ));
+    }
+    if settings.program == ProgramSource::Installed && settings.image.is_none() {
+        step(
+            "The agent's machine needs clearml-alerts on its PATH; else enqueue with --docker-image, --binary-url or\n  \
+             --upload-binary.",
+        );
+    }
+    step("To change it: abort it, clone it, edit CONFIGURATION > HYPERPARAMETERS > Args, enqueue the clone.");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(store_token: bool, program: ProgramSource) -> EnqueueSettings {
+        EnqueueSettings { task: None, create_queue: false, image: None, program, store_token }
+    }
+
+    #[test]
+    fn the_next_steps_are_those_that_are_left() {
+        let enqueued = Enqueued { task: "t1".to_owned(), project: None, is_watched: Some(false) };
+        let text =
+            told(&enqueued, "https://app.example.com/t1", "services", &settings(false, ProgramSource::Installed), true);
+        for part in
+            ["as task t1", "https://app.example.com/t1", "No agent watches", "SLACK_API_TOKEN", "was not put", "PATH"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let enqueued = Enqueued { is_watched: Some(true), ..enqueued };
+        let text = told(&enqueued, "x", "services", &settings(true, ProgramSource::Upload), true);
+        assert!(
+            text.contains("everybody who can see the task") && !text.contains("No agent") && !text.contains("PATH")
+        );
+    }
+}

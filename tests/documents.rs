@@ -1,0 +1,178 @@
+//! README.md and ARCHITECTURE.md tell what the program does now: every flag with its default, log lines that the source
+//! really writes, tests and files that really exist.
+
+#![cfg(feature = "sandbox")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends where a document is wrong")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, Command, CommandFactory};
+use clearml_alerts::cli::arguments::Arguments;
+use regex::Regex;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn command() -> Command {
+    let mut command = Arguments::command();
+    command.build();
+    command
+}
+
+/// Every command that does something, with the first word of its name.
+fn leaves(command: &Command) -> Vec<(String, Command)> {
+    let own = command.get_subcommands().filter(|each| each.get_name() != "help" && !each.is_hide_set());
+    own.flat_map(|each| {
+        let inner = if each.has_subcommands() { leaves(each) } else { vec![(String::new(), each.clone())] };
+        inner.into_iter().map(|(_, leaf)| (each.get_name().to_owned(), leaf))
+    })
+    .collect()
+}
+
+fn flags(command: &Command) -> Vec<Arg> {
+    command.get_arguments().filter(|arg| arg.get_long().is_some() && !arg.is_hide_set()).cloned().collect()
+}
+
+/// A row of a table about flags.
+struct Row {
+    heading: String,
+    flag: String,
+    line: String,
+}
+
+fn rows(readme: &str) -> Vec<Row> {
+    let flag = Regex::new("^\\| `(?:-\\w, )?--([a-z-]+)").unwrap();
+    let mut heading = String::new();
+    let mut rows = Vec::new();
+    for line in readme.lines() {
+        if line.starts_with('#') {
+            line.clone_into(&mut heading);
+        } else if let Some(found) = flag.captures(line) {
+            rows.push(Row { heading: heading.clone(), flag: found[1].to_owned(), line: line.to_owned() });
+        }
+    }
+    rows
+}
+
+/// The default that the help tells, if it tells one.
+fn default_of(flag: &Arg) -> Option<String> {
+    let told = flag.get_help().map(ToString::to_string).unwrap_or_default();
+    let in_help = Regex::new(r"\[default: ([^\],]+)").unwrap().captures(&told).map(|found| found[1].to_owned());
+    let is_shown = flag.get_action().takes_values() && !flag.is_hide_default_value_set();
+    let by_clap = flag.get_default_values().first().filter(|_| is_shown);
+    in_help.or_else(|| by_clap.map(|value| value.to_string_lossy().into_owned()))
+}
+
+#[test]
+fn readme_has_a_row_for_every_flag_with_its_default() {
+    let readme = read("README.md");
+    let rows = rows(&readme);
+    let mut missing = BTreeSet::new();
+    for (name, command) in leaves(&command()) {
+        for flag in flags(&command) {
+            let long = flag.get_long().unwrap_or_default();
+            if ["help", "version", "log-format"].contains(&long) {
+                continue;
+            }
+            let is_its = |row: &&Row| row.flag == long && row.heading.contains(&format!("`{name}`"));
+            match (rows.iter().find(is_its), default_of(&flag)) {
+                (None, _) => {
+                    missing.insert(format!("--{long} under a heading that names `{name}`"));
+                }
+                (Some(row), Some(default)) if !row.line.contains(&default) => {
+                    missing.insert(format!("the default {default} in `{}`", row.line));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(missing.is_empty(), "README.md lacks:\n{}", missing.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn readme_names_no_command_and_no_flag_that_does_not_exist() {
+    let readme = read("README.md");
+    let command = command();
+    let commands: BTreeSet<String> = command.get_subcommands().map(|each| each.get_name().to_owned()).collect();
+    let mut known: BTreeSet<String> = BTreeSet::from(["help".to_owned(), "version".to_owned()]);
+    for (_, leaf) in leaves(&command) {
+        for flag in flags(&leaf) {
+            known.extend(flag.get_long().map(str::to_owned));
+            known.extend(flag.get_all_aliases().into_iter().flatten().map(str::to_owned));
+        }
+    }
+    let flag = Regex::new("(?:^|[\\s`(|])--([a-z][a-z_-]*)").unwrap();
+    let called = Regex::new("clearml-alerts ([a-z]+)").unwrap();
+    for line in readme.lines().filter(|line| !line.contains("cargo ")) {
+        for found in flag.captures_iter(line) {
+            assert!(known.contains(&found[1].replace('_', "-")), "there is no --{} in the program: {line}", &found[1]);
+        }
+        for found in called.captures_iter(line) {
+            assert!(commands.contains(&found[1]), "there is no command `{}`: {line}", &found[1]);
+        }
+    }
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+#[test]
+fn readme_quotes_log_lines_that_the_program_writes() {
+    let whole = sources(&root().join("src")).iter().map(|path| fs::read_to_string(path).unwrap()).collect::<String>();
+    // A line that is broken in the source reads as one.
+    let source = Regex::new(r"\\\n\s*").unwrap().replace_all(&whole, "").into_owned();
+    let readme = read("README.md");
+    let (_, section) = readme.split_once("What the log says").expect("README.md has a section about the log");
+    let table = section.split("\n#").next().unwrap();
+    let quotes: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert!(quotes.len() > 10, "too few log lines: {quotes:?}");
+    for quote in quotes {
+        assert!(source.contains(quote), "the program never logs `{quote}`");
+    }
+}
+
+#[test]
+fn architecture_names_tests_and_files_that_exist() {
+    let architecture = Regex::new(r"\s+").unwrap().replace_all(&read("ARCHITECTURE.md"), " ").into_owned();
+    let test = Regex::new("`([a-z_/]+\\.rs)`: `([a-z0-9_]+)`((?:, `[a-z0-9_]+`)*)").unwrap();
+    let mut tests = 0;
+    for found in test.captures_iter(&architecture) {
+        let file = read(&found[1]);
+        let more = found[3].split('`').filter(|word| word.len() > 2);
+        for name in std::iter::once(&found[2]).chain(more) {
+            assert!(file.contains(&format!("fn {name}(")), "{} has no test `{name}`", &found[1]);
+            tests += 1;
+        }
+    }
+    assert!(tests > 20, "only {tests} tests are named");
+    let path = Regex::new("`((?:src|tests|fixtures|\\.ci)/[A-Za-z_/.-]*|schema\\.sql)`").unwrap();
+    for found in path.captures_iter(&architecture) {
+        assert!(root().join(&found[1]).exists(), "there is no {}", &found[1]);
+    }
+}
+
+#[test]
+fn architecture_says_what_each_dependency_is_for() {
+    let (manifest, architecture) = (read("Cargo.toml"), read("ARCHITECTURE.md"));
+    let name = Regex::new("(?m)^([a-z0-9_-]+) = ").unwrap();
+    let (_, table) = architecture.split_once("## Dependencies").expect("ARCHITECTURE.md lists the dependencies");
+    for section in ["dependencies", "dev-dependencies"] {
+        let (_, rest) = manifest.split_once(&format!("\n[{section}]\n")).unwrap();
+        let own = rest.split("\n[").next().unwrap();
+        for found in name.captures_iter(own) {
+            assert!(table.contains(&format!("`{}`", &found[1])), "what is {} for?", &found[1]);
+        }
+    }
+}
