@@ -89,8 +89,13 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_newest ON alerts (status_changed, id);
 -- What was not suppressed, with all that the week's chart counts: its rows are never looked up.
 CREATE INDEX alerts_told ON alerts (status_changed, outcome, filter) WHERE filter IS NULL;
+-- A page of history reads along one of the next five: each begins with what is filtered by, and goes on in the order of pages.
+CREATE INDEX alerts_by_project ON alerts (project_id, project, status_changed, id);
+CREATE INDEX alerts_by_user ON alerts (user_id, user, status_changed, id);
+CREATE INDEX alerts_by_rule ON alerts (rule, status_changed, id);
 CREATE INDEX alerts_by_state ON alerts (state, status_changed, id);
-CREATE INDEX alerts_by_silence ON alerts (silence_id, channel) WHERE silence_id IS NOT NULL;
+CREATE INDEX alerts_by_outcome ON alerts (outcome, status_changed, id);
+CREATE INDEX alerts_by_silence ON alerts (silence_id, status_changed, id) WHERE silence_id IS NOT NULL;
 CREATE INDEX alerts_by_task ON alerts (task_id, id);
 CREATE INDEX alerts_by_delivery ON alerts (delivery_id) WHERE delivery_id IS NOT NULL;
 -- The next three hold only what waits: asking what there is to do costs the same however long the history is.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clearml_alerts::clock::Clock;
 use clearml_alerts::domain::Stamp;
-use clearml_alerts::sandbox::render::{self, BarColour};
+use clearml_alerts::domain::message::draw::{self, BarColour};
+use clearml_alerts::sandbox::render;
 use clearml_alerts::sandbox::slack::{Channel, RateLimit};
 use clearml_alerts::sandbox::{SimulatedSlack, SlackOptions};
 use serde_json::{Value, json};
@@ -334,7 +335,7 @@ async fn a_message_reads_as_a_person_would_see_it() {
     task 1 · localhost  last 3 console lines
     ────────────────────────────────────────────────
     ");
-    let barred = render::message_with_bar(message, 48, BarColour::Red);
+    let barred = draw::message_with_bar(&message.text, &message.blocks, 48, BarColour::Red);
     assert!(barred.lines().all(|line| line.starts_with("\u{1b}[31m┃\u{1b}[0m")));
 }
 

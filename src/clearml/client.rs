@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::answer;
 use super::config::{Config, Credentials, LARGEST_PAGE};
@@ -210,7 +211,12 @@ impl Client {
         authorization: Authorization<'_>,
         body: Body<'_>,
     ) -> Result<Value, ClearmlError> {
-        let answer = self.0.transport.post(endpoint, authorization, body).await?;
+        let started = Instant::now();
+        let answer = self.0.transport.post(endpoint, authorization, body).await;
+        let status = answer.as_ref().ok().map(|answer| answer.status);
+        let bytes = answer.as_ref().ok().map(|answer| answer.body.len());
+        tracing::trace!(endpoint, status, bytes, took = ?started.elapsed(), "clearml");
+        let answer = answer?;
         let server_time = answer.date;
         let understood = answer::understand(self.host(), endpoint, answer)?;
         if server_time.is_some() {

@@ -8,9 +8,10 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::domain::Outcome;
+use crate::domain::{AlertState, Filter, Outcome};
 use crate::settings::time::{parse_duration, parse_since};
 use crate::settings::{AllFlags, DatabaseFlags, EnqueueFlags, RegisterFlags, Since, WebFlags, argv, defaults};
+use crate::store::Exclusion;
 
 /// The states of an alert, by the words of `history --state`.
 pub const STATES: [&str; 7] = ["pending", "sending", "unknown", "held", "sent", "dead", "suppressed"];
@@ -53,9 +54,12 @@ Several values of one filter mean any of them, several filters mean all. States
 and outcomes may be joined by commas.
 
 Examples:
-  clearml-alerts history --since '2 hours ago' --status failed
+  clearml-alerts history --since '2 hours ago' --status failed --not user=bob
   clearml-alerts history --state dead,held --format json
-  clearml-alerts history --since yesterday --until today --format csv";
+  clearml-alerts history --since yesterday --until today --format csv
+  clearml-alerts history --since 7d --group-by project
+  clearml-alerts history --since 7d --stats
+  clearml-alerts history --show 4711";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Takes the flags of `run`: give those of your service, and it tells what that
@@ -269,6 +273,22 @@ pub struct HistoryArguments {
     /// For this channel
     #[arg(long, value_name = "CHANNEL", help_heading = "Which alerts")]
     pub channel: Vec<String>,
+    /// With this in the reason, whatever the state
+    #[arg(long, value_name = "TEXT", help_heading = "Which alerts")]
+    pub reason: Vec<String>,
+    /// Kept quiet by this filter: status, project, user, manual, archived, iterations, silence
+    #[arg(long, value_name = "FILTER", value_parser = filter, value_delimiter = ',', help_heading = "Which alerts")]
+    pub filter: Vec<Filter>,
+    /// Kept quiet by this silence, by number
+    #[arg(long, value_name = "ID", help_heading = "Which alerts")]
+    pub silence: Option<i64>,
+    /// Leave out: project=TEXT, task=TEXT, user=USER, status=STATUS, state=STATE, rule=RULE, channel=CHANNEL,
+    /// reason=TEXT or filter=FILTER; can be given several times
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = exclusion, help_heading = "Which alerts")]
+    pub not: Vec<Exclusion>,
+    /// Only those that come after this alert in the list: the next page
+    #[arg(long, value_name = "ID", conflicts_with_all = ["follow", "stats", "group_by"], help_heading = "Which alerts")]
+    pub before: Option<i64>,
     /// At most so many, the newest
     #[arg(
         long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..),
@@ -278,12 +298,44 @@ pub struct HistoryArguments {
     /// How to print them
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
+    /// Count them instead, by project, user, status, rule, state or day
+    #[arg(long, value_name = "FIELD", value_enum, help_heading = "What to print", conflicts_with = "follow")]
+    pub group_by: Option<GroupField>,
+    /// Tell how many they are and how late they came instead: median and 95th percentile, from status change to Slack
+    #[arg(long, help_heading = "What to print", conflicts_with_all = ["follow", "group_by"])]
+    pub stats: bool,
+    /// Print the addresses of their tasks instead, one a line
+    #[arg(long, help_heading = "What to print", conflicts_with_all = ["follow", "group_by", "stats"])]
+    pub open: bool,
+    /// Show this one whole: where it stands, and the message as Slack shows it
+    #[arg(
+        long, value_name = "ID", help_heading = "What to print",
+        conflicts_with_all = ["follow", "group_by", "stats", "open"]
+    )]
+    pub show: Option<i64>,
     /// Go on printing new ones as they come
-    #[arg(long)]
+    #[arg(long, help_heading = "What to print")]
     pub follow: bool,
     /// Which database.
     #[command(flatten)]
     pub database: DatabaseFlags,
+}
+
+/// What `history --group-by` counts by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GroupField {
+    /// The project
+    Project,
+    /// The user
+    User,
+    /// The outcome
+    Status,
+    /// The rule
+    Rule,
+    /// The state
+    State,
+    /// The day of the outcome (UTC)
+    Day,
 }
 
 /// `dead`.
@@ -505,6 +557,34 @@ impl Arguments {
             _ => 0,
         }
     }
+}
+
+fn filter(word: &str) -> Result<Filter, String> {
+    let words = || Filter::ALL.map(Filter::as_str).join(", ");
+    Filter::ALL.into_iter().find(|filter| filter.as_str() == word).ok_or_else(|| format!("write one of {}", words()))
+}
+
+fn exclusion(text: &str) -> Result<Exclusion, String> {
+    let fields = "write project=, task=, user=, status=, state=, rule=, channel=, reason= or filter= with a value";
+    let (field, value) = text.split_once('=').ok_or(fields)?;
+    if value.is_empty() {
+        return Err(fields.to_owned());
+    }
+    let text = value.to_owned();
+    Ok(match field {
+        "project" => Exclusion::Project(text),
+        "task" => Exclusion::Task(text),
+        "user" => Exclusion::User(text),
+        "rule" => Exclusion::Rule(text),
+        "channel" => Exclusion::Channel(text),
+        "reason" => Exclusion::Reason(text),
+        "status" => Exclusion::Status(outcome(value)?),
+        "state" => {
+            Exclusion::State(AlertState::parse(value).ok_or_else(|| format!("write one of {}", STATES.join(", ")))?)
+        }
+        "filter" => Exclusion::Filter(filter(value)?),
+        _ => return Err(fields.to_owned()),
+    })
 }
 
 fn outcome(word: &str) -> Result<Outcome, String> {

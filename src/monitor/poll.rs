@@ -53,6 +53,8 @@ pub struct PollReport {
     pub since: Option<Stamp>,
     /// Everything stamped up to here is recorded.
     pub watermark: Option<Stamp>,
+    /// When the last page came, by the server's clock, to the second.
+    pub seen_at: Option<Stamp>,
 }
 
 impl PollReport {
@@ -173,6 +175,7 @@ impl Poller {
         let since = began.then_some(watch_from);
         let mut report = PollReport { began, since, ..self.read_outcomes(from).await? };
         report.watermark = self.store.monitor().await?.watermark;
+        report.seen_at = self.clearml.server_time();
         self.note_poll(record.last_poll_at).await?;
         self.close_silences().await?;
         Ok(report)

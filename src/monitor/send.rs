@@ -7,9 +7,9 @@ use tokio::time::Instant;
 use super::deliver::{Deliverer, method_of};
 use super::error::MonitorError;
 use crate::domain::delivery::{Answer, DeliveryState, Situation, Step, after_answer};
-use crate::domain::message;
+use crate::domain::{Stamp, message};
 use crate::slack::{self, DeliveryOutcome};
-use crate::store::{Attempt, AttemptResult, Delivery, Method};
+use crate::store::{Attempt, AttemptResult, Delivery, DeliveryKind, Method, ToldAlert};
 
 /// What became of an attempt, until it is recorded.
 #[derive(Debug, Clone)]
@@ -70,6 +70,7 @@ impl Deliverer {
         let told = self.store.told_by(delivery).await?;
         if state == DeliveryState::Sent {
             let now = self.status.figures().clearml_now(self.clock.now());
+            log_told(delivery, &told, now);
             self.status.told_after(told.iter().map(|alert| now.since(alert.status_changed)));
         }
         self.status.came_into(state.as_str(), told.into_iter().map(|alert| alert.rule));
@@ -150,7 +151,10 @@ impl Deliverer {
         match step {
             Step::Sent { .. } => {
                 let attempts = delivery.tries + 1;
-                tracing::info!(delivery = id, channel, kind = delivery.kind.as_str(), attempts, "posted to Slack");
+                // An alert has a line of its own, with its task.
+                if delivery.kind != DeliveryKind::Alert {
+                    tracing::info!(delivery = id, channel, kind = delivery.kind.as_str(), attempts, "posted to Slack");
+                }
                 self.spoken.remove(channel);
                 self.joined.remove(&delivery.channel_id);
                 self.backlog.sent = self.backlog.sent.saturating_add(1);
@@ -206,6 +210,18 @@ impl Deliverer {
                     "Slack refused every form of the message: see `clearml-alerts dead list`"
                 );
             }
+        }
+    }
+}
+
+/// One line an alert that is in Slack now; `now` is by ClearML's clock.
+fn log_told(delivery: i64, told: &[ToldAlert], now: Stamp) {
+    for ToldAlert { alert, task_id: task, rule, status_changed, digest } in told {
+        let latency_seconds = now.since(*status_changed).as_secs_f64();
+        if *digest {
+            tracing::info!(alert, task, rule, delivery, latency_seconds, "told in a digest");
+        } else {
+            tracing::info!(alert, task, rule, delivery, latency_seconds, "posted to Slack");
         }
     }
 }

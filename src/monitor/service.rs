@@ -13,6 +13,7 @@ use super::error::MonitorError;
 use super::poll::{Depth, PollReport, Poller};
 use super::status::Status;
 use crate::clearml::RowProblem;
+use crate::domain::Stamp;
 use crate::store::RecordedAlert;
 
 /// Between two sweeps.
@@ -210,7 +211,13 @@ fn log_report(report: &PollReport, told_problems: &mut HashSet<RowProblem>) {
         None if report.began => tracing::info!(watermark, "watching begins: outcomes from now on are alerted"),
         None => {}
     }
-    report.verdicts.iter().for_each(log_verdict);
+    report.verdicts.iter().for_each(|verdict| log_verdict(verdict, report.seen_at));
+    if report.changed > 0 {
+        let alerts = report.alerts().count();
+        let (changed, not_alerted) = (report.changed, report.verdicts.len() - alerts);
+        let watermark = report.watermark.map(|watermark| watermark.to_string());
+        tracing::info!(changed, alerts, not_alerted, watermark, "polled");
+    }
     told_problems.retain(|problem| report.problems.contains(problem));
     for problem in &report.problems {
         if told_problems.insert(problem.clone()) {
@@ -220,10 +227,16 @@ fn log_report(report: &PollReport, told_problems: &mut HashSet<RowProblem>) {
     }
 }
 
-fn log_verdict(verdict: &RecordedAlert) {
-    let RecordedAlert { id, rule, task_id, task_name, outcome, .. } = verdict;
+/// One line a verdict; `seen_at` is when the poll saw it, by the server's clock.
+fn log_verdict(verdict: &RecordedAlert, seen_at: Option<Stamp>) {
+    let RecordedAlert { id, rule, task_id: task, task_name: name, outcome, status_changed, .. } = verdict;
+    let latency_seconds = seen_at.map(|seen_at| seen_at.since(*status_changed).as_secs_f64());
     match &verdict.suppressed {
-        None => tracing::info!(alert = id, rule, task = task_id, name = task_name, %outcome, "alert recorded"),
-        Some(why) => tracing::debug!(rule, task = task_id, name = task_name, %outcome, %why, "not alerted"),
+        None => {
+            tracing::info!(alert = id, rule, task, name, %outcome, verdict = "alert", latency_seconds, "alert recorded");
+        }
+        Some(why) => {
+            tracing::debug!(rule, task, name, %outcome, verdict = "suppressed", %why, latency_seconds, "not alerted");
+        }
     }
 }

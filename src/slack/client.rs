@@ -90,7 +90,7 @@ impl Client {
             Ok(reply) => Delivery::from_reply(method, &reply, started.elapsed()),
             Err(error) => Delivery::from_error(error, started.elapsed()),
         };
-        tracing::debug!(%method, status = delivery.http_status, error = delivery.error, took = ?delivery.took, "slack");
+        tracing::trace!(%method, status = delivery.http_status, error = delivery.error, took = ?delivery.took, "slack");
         delivery
     }
 
@@ -103,10 +103,13 @@ impl Client {
         let mut patience = Patience::default();
         loop {
             let error = match self.read_once(method, fields).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    tracing::trace!(%method, status = answer.0.status, "slack");
+                    return Ok(answer);
+                }
                 Err(error) => error,
             };
-            tracing::debug!(%method, status = error.http_status, error = error.what, "slack");
+            tracing::trace!(%method, status = error.http_status, error = error.what, "slack");
             match patience.next_wait(&error) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(error),

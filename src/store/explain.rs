@@ -128,6 +128,11 @@ impl Store {
         self.read(move |connection| pages::known_task(connection, &task_id)).await
     }
 
+    /// [`Store::verdict`] on this thread.
+    pub fn verdict_now(&self, alert: i64) -> Result<Option<VerdictRecord>, StoreError> {
+        self.read_now(|connection| Ok(verdicts(connection, "a.id = ?1", alert)?.pop()))
+    }
+
     /// One alert with its message and every attempt; `None` where there is no such number.
     pub async fn verdict(&self, alert: i64) -> Result<Option<VerdictRecord>, StoreError> {
         self.read(move |connection| Ok(verdicts(connection, "a.id = ?1", alert)?.pop())).await

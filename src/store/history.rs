@@ -1,11 +1,13 @@
 //! What happened: past alerts, filtered, page by page. Keyset paging: a page costs the same, first or last.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::conditions::Conditions;
+use super::driver::{self, Driver};
 use super::rows::{count, maybe_stamp, outcome, stamp, word};
 use super::{Store, StoreError};
-use crate::domain::{AlertRecord, AlertState, Outcome, Stamp};
+use crate::domain::{AlertRecord, AlertState, Filter, Outcome, Stamp};
 
 /// Which alerts to tell of. Empty fields filter nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,8 +30,39 @@ pub struct HistoryFilter {
     pub rules: Vec<String>,
     /// Channels, with or without `#`.
     pub channels: Vec<String>,
+    /// Parts of the reason, case ignored.
+    pub reasons: Vec<String>,
+    /// Filters that kept alerts quiet.
+    pub filters: Vec<Filter>,
+    /// The silence that kept alerts quiet.
+    pub silence: Option<i64>,
+    /// What is left out, each by itself.
+    pub not: Vec<Exclusion>,
     /// At most so many rows.
     pub limit: usize,
+}
+
+/// Something that is left out of history; the texts mean what they mean in a filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exclusion {
+    /// Projects.
+    Project(String),
+    /// Tasks.
+    Task(String),
+    /// A user.
+    User(String),
+    /// An outcome.
+    Status(Outcome),
+    /// A state.
+    State(AlertState),
+    /// A rule.
+    Rule(String),
+    /// A channel.
+    Channel(String),
+    /// A part of the reason.
+    Reason(String),
+    /// A filter.
+    Filter(Filter),
 }
 
 /// Where a page of history begins and which way it goes.
@@ -56,6 +89,9 @@ pub struct Place {
     pub id: i64,
 }
 
+/// So many alerts are looked through before an index is chosen.
+const NEAR: usize = 1_000;
+
 const COLUMNS: &str =
     "a.id, a.rule, a.task_id, a.task_name, a.project, a.user, a.outcome, a.status_changed, a.state, a.reason,
     a.created_at, a.sent_at, a.channel, d.message_ts, a.digest, a.url,
@@ -73,6 +109,15 @@ impl Store {
         self.read(move |connection| history(connection, &filter, order)).await
     }
 
+    /// Where an alert stands in the order of outcomes; `None` where there is no such number.
+    pub fn place_of(&self, alert: i64) -> Result<Option<Place>, StoreError> {
+        self.read_now(|connection| {
+            let sql = "SELECT status_changed FROM alerts WHERE id = ?1";
+            let place = |row: &Row<'_>| Ok(Place { status_changed: stamp(row, 0)?, id: alert });
+            connection.query_row(sql, [alert], place).optional()
+        })
+    }
+
     /// The number of the newest alert; 0 where there is none.
     pub fn newest_alert(&self) -> Result<i64, StoreError> {
         self.read_now(|connection| {
@@ -82,25 +127,44 @@ impl Store {
 }
 
 fn history(connection: &Connection, filter: &HistoryFilter, order: Order) -> rusqlite::Result<Vec<AlertRecord>> {
-    let (sql, values) = question(filter, order);
+    if Conditions::of(filter) == Conditions::of_range(filter) || matches!(order, Order::RecordedAfter(_)) {
+        return ask(connection, question(filter, order));
+    }
+    // What matches often is found among the nearest alerts, whatever the filters; what matches seldom is worth an index.
+    let near = ask(connection, question_near(filter, order))?;
+    if near.len() >= filter.limit {
+        return Ok(near);
+    }
+    match driver::choose(connection, filter)? {
+        Some(driver) if driver.beginnings.is_empty() => Ok(Vec::new()),
+        Some(driver) => ask(connection, question_along(&driver, filter, order)),
+        None => ask(connection, question(filter, order)),
+    }
+}
+
+fn ask(connection: &Connection, (sql, values): (String, Vec<Value>)) -> rusqlite::Result<Vec<AlertRecord>> {
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(rusqlite::params_from_iter(values), alert_record)?;
     rows.collect()
 }
 
-/// The query and its values. Only fixed words of this file enter the SQL text.
-pub(super) fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
-    let mut conditions = Conditions::default();
-    conditions.add("a.status_changed >= ?", filter.since.map(|since| since.as_millis().into()));
-    conditions.add("a.status_changed < ?", filter.until.map(|until| until.as_millis().into()));
-    conditions.add_each("(instr(lower(a.project), lower(?)) > 0 OR a.project_id = ?)", &filter.projects);
-    conditions.add_each("(instr(a.task_id, lower(?)) = 1 OR instr(lower(a.task_name), lower(?)) > 0)", &filter.tasks);
-    conditions.add_each("(instr(lower(a.user), lower(?)) > 0 OR a.user_id = ?)", &filter.users);
-    conditions.add_any_of("a.outcome", filter.statuses.iter().map(|status| status.as_str()));
-    conditions.add_any_of("a.state", filter.states.iter().map(|state| state.as_str()));
-    conditions.add_any_of("a.rule", filter.rules.iter().map(String::as_str));
-    conditions
-        .add_any_of("ltrim(a.channel, '#')", filter.channels.iter().map(|channel| channel.trim_start_matches('#')));
+/// The query that looks through the nearest alerts alone: when it finds a whole page, that is the page.
+pub(super) fn question_near(filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
+    let range = HistoryFilter { since: filter.since, until: filter.until, ..HistoryFilter::default() };
+    let (near, order) = page_of(&range, order);
+    let conditions = Conditions::of(filter);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM (SELECT * FROM alerts AS a WHERE {} ORDER BY {order} LIMIT {NEAR}) AS a
+         LEFT JOIN deliveries AS d ON d.id = a.delivery_id WHERE {} ORDER BY {order} LIMIT ?",
+        near.sql(),
+        conditions.sql()
+    );
+    (sql, near.values().chain(conditions.values()).chain([count(filter.limit).into()]).collect())
+}
+
+/// The conditions of a page, and the order of its rows.
+fn page_of(filter: &HistoryFilter, order: Order) -> (Conditions, &'static str) {
+    let mut conditions = Conditions::of(filter);
     let newest = "a.status_changed DESC, a.id DESC";
     let oldest = "a.status_changed, a.id";
     let order = match order {
@@ -119,13 +183,37 @@ pub(super) fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Val
             "a.id"
         }
     };
-    let Conditions { clauses, mut values } = conditions;
-    let clauses = if clauses.is_empty() { "true".to_owned() } else { clauses.join(" AND ") };
-    values.push(count(filter.limit).into());
+    (conditions, order)
+}
+
+/// The query that reads alerts one after the other until there are enough, and its values.
+pub(super) fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
+    let (conditions, order) = page_of(filter, order);
+    let clauses = conditions.sql();
     let sql = format!(
         "SELECT {COLUMNS} FROM alerts AS a LEFT JOIN deliveries AS d ON d.id = a.delivery_id WHERE {clauses} ORDER BY {order} LIMIT ?"
     );
-    (sql, values)
+    (sql, conditions.values().chain([count(filter.limit).into()]).collect())
+}
+
+/// The query that reads one page from each beginning of an index, and takes the first of all of them.
+pub(super) fn question_along(driver: &Driver, filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
+    let (conditions, order) = page_of(filter, order);
+    let limit = Value::from(count(filter.limit));
+    let one = format!(
+        "SELECT id FROM (SELECT a.id FROM alerts AS a INDEXED BY {} WHERE {} AND {} ORDER BY {order} LIMIT ?)",
+        driver.index,
+        driver.clause,
+        conditions.sql()
+    );
+    let each = vec![one.as_str(); driver.beginnings.len()].join(" UNION ALL ");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM alerts AS a LEFT JOIN deliveries AS d ON d.id = a.delivery_id WHERE a.id IN ({each}) ORDER BY {order} LIMIT ?"
+    );
+    let beginnings = driver.beginnings.iter().flat_map(|beginning| {
+        beginning.iter().cloned().chain(conditions.values()).chain([limit.clone()]).collect::<Vec<_>>()
+    });
+    (sql, beginnings.chain([limit.clone()]).collect())
 }
 
 /// A query for rows of history with `more` columns.
@@ -133,45 +221,6 @@ pub(super) fn alerts_where(more: &'static str, clause: &'static str, order: &'st
     format!(
         "SELECT {COLUMNS}, {more} FROM alerts AS a LEFT JOIN deliveries AS d ON d.id = a.delivery_id WHERE {clause} ORDER BY {order}"
     )
-}
-
-#[derive(Default)]
-struct Conditions {
-    clauses: Vec<String>,
-    values: Vec<Value>,
-}
-
-impl Conditions {
-    fn add(&mut self, clause: &'static str, value: Option<Value>) {
-        if let Some(value) = value {
-            self.clauses.push(clause.to_owned());
-            self.values.push(value);
-        }
-    }
-
-    fn add_place(&mut self, clause: &'static str, place: Place) {
-        self.clauses.push(clause.to_owned());
-        self.values.extend([place.status_changed.as_millis().into(), place.id.into()]);
-    }
-
-    /// Any of `values` may match a clause in which each stands twice.
-    fn add_each(&mut self, clause: &'static str, values: &[String]) {
-        if values.is_empty() {
-            return;
-        }
-        self.clauses.push(format!("({})", vec![clause; values.len()].join(" OR ")));
-        let twice = values.iter().flat_map(|value| [value, value]);
-        self.values.extend(twice.map(|value| value.clone().into()));
-    }
-
-    fn add_any_of<'a>(&mut self, column: &'static str, words: impl Iterator<Item = &'a str>) {
-        let words: Vec<Value> = words.map(|word| word.to_owned().into()).collect();
-        if !words.is_empty() {
-            let marks = vec!["?"; words.len()].join(", ");
-            self.clauses.push(format!("{column} IN ({marks})"));
-            self.values.extend(words);
-        }
-    }
 }
 
 pub(super) fn alert_record(row: &Row<'_>) -> rusqlite::Result<AlertRecord> {

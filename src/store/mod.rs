@@ -4,15 +4,19 @@
 mod attempts;
 mod backup;
 mod channels;
+mod conditions;
 #[cfg(test)]
 mod costs;
 mod dead;
 mod deep;
 mod deliveries;
+mod driver;
 mod error;
 mod explain;
 mod file;
 mod history;
+#[cfg(test)]
+mod history_costs;
 mod letters;
 mod lock;
 mod monitor;
@@ -26,6 +30,7 @@ mod schema;
 mod sight;
 mod silences;
 mod site;
+mod statistics;
 
 use std::fmt;
 use std::path::Path;
@@ -42,7 +47,7 @@ pub use dead::{Retried, Which};
 pub use deliveries::{Delivery, DeliveryKind, Method, NewDelivery};
 pub use error::StoreError;
 pub use explain::{MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord};
-pub use history::{HistoryFilter, Order, Place};
+pub use history::{Exclusion, HistoryFilter, Order, Place};
 pub use letters::{AttemptRecord, DeadLetter, DeadLetterDetail};
 pub use lock::InstanceLock;
 pub use monitor::MonitorRecord;
@@ -52,6 +57,7 @@ pub use queue::QueueCounts;
 pub use sight::{HourCount, ParkedChannel, ToldAlert};
 pub use silences::{ClosedSilence, Ending, NewSilence, SilenceRecord, SilenceSummary};
 pub use site::Limits;
+pub use statistics::{Group, GroupBy, Statistics};
 
 use error::Stop;
 use site::Site;

@@ -11,6 +11,12 @@ use crate::domain::{Outcome, Stamp};
 /// An alert that a message tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToldAlert {
+    /// The alert's number.
+    pub alert: i64,
+    /// ClearML's task ID.
+    pub task_id: String,
+    /// Whether it is one of many that the message tells.
+    pub digest: bool,
     /// The rule that spoke.
     pub rule: String,
     /// When the server stamped the outcome.
@@ -45,8 +51,16 @@ impl Store {
     /// The alerts that a message tells.
     pub async fn told_by(&self, delivery: i64) -> Result<Vec<ToldAlert>, StoreError> {
         self.read(move |connection| {
-            let sql = "SELECT rule, status_changed FROM alerts WHERE delivery_id = ?1";
-            let told = |row: &Row<'_>| Ok(ToldAlert { rule: row.get(0)?, status_changed: stamp(row, 1)? });
+            let sql = "SELECT id, task_id, digest, rule, status_changed FROM alerts WHERE delivery_id = ?1 ORDER BY id";
+            let told = |row: &Row<'_>| {
+                Ok(ToldAlert {
+                    alert: row.get("id")?,
+                    task_id: row.get("task_id")?,
+                    digest: row.get("digest")?,
+                    rule: row.get("rule")?,
+                    status_changed: stamp(row, "status_changed")?,
+                })
+            };
             connection.prepare_cached(sql)?.query_map([delivery], told)?.collect()
         })
         .await

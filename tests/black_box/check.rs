@@ -147,7 +147,7 @@ fn channels_that_cannot_be_posted_to() {
     let world = World::new();
     for channel in [
         Channel::public("old").archived(),
-        Channel::private("secret").with_id("C0SECRET").not_joined(),
+        Channel::private("secret").with_id("C0SECRET001").not_joined(),
         Channel::public("far").not_joined(),
     ] {
         world.slack.add_channel(channel);
@@ -157,9 +157,9 @@ fn channels_that_cannot_be_posted_to() {
     assert_failed(&on("old"), 4, &["#old", "is archived", "-> unarchive it"]);
     world.slack.change_channel("old", |channel| channel.archived = false);
     assert_well(&on("old"));
-    assert_failed(&on("C0SECRET"), 4, &["C0SECRET", "invite"]);
+    assert_failed(&on("C0SECRET001"), 4, &["C0SECRET001", "invite"]);
     world.slack.change_channel("secret", |channel| channel.joined = true);
-    assert_well(&on("C0SECRET"));
+    assert_well(&on("C0SECRET001"));
     assert!(on("far").stdout.contains("the bot joins it with the first message"));
     world.slack.set_scopes(&["chat:write", "channels:read", "channels:history", "groups:read", "groups:history"]);
     assert_failed(&on("far"), 4, &["#far", "may not join", "-> type /invite @"]);
@@ -226,6 +226,8 @@ fn a_database_that_others_can_read() {
 #[test]
 fn alerts_that_wait_for_somebody() {
     let world = World::new();
+    world.once(&[]);
+    world.failed_task("delivered");
     world.once(&[]);
     world.slack.change_channel(CHANNEL, |channel| channel.archived = true);
     world.failed_task("held back");

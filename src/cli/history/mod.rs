@@ -1,16 +1,18 @@
-//! `history`: past alerts.
+//! `history`: past alerts, their counts, or one of them whole.
 
+mod counts;
 mod follow;
 mod render;
+mod show;
 mod table;
 
 use super::arguments::{Format, HistoryArguments};
 use super::exit::Exit;
-use super::output;
 use super::start::Context;
+use super::{UsageError, output};
 use crate::domain::{AlertRecord, AlertState};
 use crate::settings::resolve_database;
-use crate::store::{HistoryFilter, Order};
+use crate::store::{HistoryFilter, Order, Store};
 
 /// Runs the command.
 pub(super) fn run(arguments: &HistoryArguments, context: &Context) -> anyhow::Result<Exit> {
@@ -20,8 +22,26 @@ pub(super) fn run(arguments: &HistoryArguments, context: &Context) -> anyhow::Re
     if arguments.follow {
         return follow::run(&store, &filter, arguments.format);
     }
-    let alerts = store.history(&filter, Order::Newest)?;
+    if let Some(alert) = arguments.show {
+        return show::run(&store, alert, arguments.format, context);
+    }
+    if let Some(field) = arguments.group_by {
+        let groups = store.groups(&filter, counts::group_by(field))?;
+        output::write(|out| counts::groups(out, field, &groups, arguments.format, output::width()))?;
+        return Ok(Exit::Done);
+    }
+    if arguments.stats {
+        let statistics = store.statistics(&filter)?;
+        output::write(|out| counts::statistics(out, &statistics, arguments.format))?;
+        return Ok(Exit::Done);
+    }
+    let alerts = store.history(&filter, order(arguments, &store)?)?;
+    if arguments.open {
+        output::write(|out| render::addresses(out, &alerts))?;
+        return Ok(Exit::Done);
+    }
     print(&alerts, arguments.format)?;
+    tell_of_more(&alerts, arguments)?;
     Ok(Exit::Done)
 }
 
@@ -32,6 +52,26 @@ pub(super) fn print(alerts: &[AlertRecord], format: Format) -> anyhow::Result<()
         return Ok(());
     }
     output::write(|out| render::render(out, alerts, format, output::width()))?;
+    Ok(())
+}
+
+fn order(arguments: &HistoryArguments, store: &Store) -> anyhow::Result<Order> {
+    let Some(alert) = arguments.before else {
+        return Ok(Order::Newest);
+    };
+    let place = store.place_of(alert)?;
+    let told = || UsageError(format!("--before: there is no alert {alert}; `history --format json` shows the numbers"));
+    Ok(Order::OlderThan(place.ok_or_else(told)?))
+}
+
+/// On a terminal: how to see the next page.
+fn tell_of_more(alerts: &[AlertRecord], arguments: &HistoryArguments) -> anyhow::Result<()> {
+    let is_full = alerts.len() >= usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+    if let Some(last) = alerts.last().filter(|_| is_full && arguments.format == Format::Table)
+        && output::width().is_some()
+    {
+        output::text(&format!("\nPerhaps more: the same with --before {} is the next page.\n", last.id))?;
+    }
     Ok(())
 }
 
@@ -47,6 +87,10 @@ fn filter(arguments: &HistoryArguments, context: &Context) -> HistoryFilter {
         states: arguments.state.iter().filter_map(|state| AlertState::parse(state)).collect(),
         rules: arguments.rule.clone(),
         channels: arguments.channel.clone(),
+        reasons: arguments.reason.clone(),
+        filters: arguments.filter.clone(),
+        silence: arguments.silence,
+        not: arguments.not.clone(),
         limit: usize::try_from(arguments.limit).unwrap_or(usize::MAX),
     }
 }

@@ -64,6 +64,11 @@ pub(super) fn append(out: &mut dyn Write, alerts: &[AlertRecord], format: Format
     }
 }
 
+/// The pages of the tasks, one a line; alerts without one are left out.
+pub(super) fn addresses(out: &mut dyn Write, alerts: &[AlertRecord]) -> io::Result<()> {
+    alerts.iter().filter_map(|alert| alert.url.as_ref()).try_for_each(|url| writeln!(out, "{url}"))
+}
+
 fn json_line(out: &mut dyn Write, alert: &AlertRecord) -> io::Result<()> {
     serde_json::to_writer(&mut *out, alert)?;
     writeln!(out)
@@ -80,7 +85,7 @@ fn csv_rows(out: &mut dyn Write, alerts: &[AlertRecord], header: bool) -> io::Re
     writer.flush()
 }
 
-fn into_io(error: csv::Error) -> io::Error {
+pub(super) fn into_io(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),

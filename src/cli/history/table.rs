@@ -18,11 +18,17 @@ pub(super) fn lines(alerts: &[AlertRecord], width: Option<u16>) -> Vec<String> {
     let kinds = ColumnKind::shown(width);
     let mut rows: Vec<Vec<String>> = vec![kinds.iter().map(|kind| kind.title().to_owned()).collect()];
     rows.extend(alerts.iter().map(|alert| kinds.iter().map(|kind| kind.cell(alert, width)).collect()));
-    let natural: Vec<usize> =
-        (0..kinds.len()).map(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or(0)).collect();
-    let room = width.map_or(usize::MAX, |width| usize::from(width).saturating_sub(GAP * (kinds.len() - 1)));
     let weights: Vec<usize> = kinds.iter().map(|kind| kind.weight()).collect();
-    let widths = distribute(&natural, &weights, room);
+    fit(&rows, &weights, width)
+}
+
+/// Rows of cells as lines that fit: columns of weight 0 stay whole, the others share what is left by their weight.
+pub(super) fn fit(rows: &[Vec<String>], weights: &[usize], width: Option<u16>) -> Vec<String> {
+    let widest = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
+    let natural: Vec<usize> = (0..weights.len()).map(|column| widest(column).unwrap_or(0)).collect();
+    let gaps = GAP * weights.len().saturating_sub(1);
+    let room = width.map_or(usize::MAX, |width| usize::from(width).saturating_sub(gaps));
+    let widths = distribute(&natural, weights, room);
     rows.iter().map(|row| line(row, &widths)).collect()
 }
 

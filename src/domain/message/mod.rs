@@ -6,6 +6,7 @@
 
 mod alert;
 mod digest;
+pub mod draw;
 mod notice;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,84 @@
+//! `history --show`: one alert whole, its message drawn as Slack shows it.
+
+use serde_json::Value;
+
+use crate::cli::arguments::Format;
+use crate::cli::exit::Exit;
+use crate::cli::start::Context;
+use crate::cli::{UsageError, output};
+use crate::domain::Outcome;
+use crate::domain::message::draw::{self, BarColour};
+use crate::domain::message::words;
+use crate::domain::text::single_line;
+use crate::store::{Store, VerdictRecord};
+
+/// Columns of a drawn message where the output is no terminal, and the most on one.
+const COLUMNS: usize = 100;
+
+pub(super) fn run(store: &Store, alert: i64, format: Format, context: &Context) -> anyhow::Result<Exit> {
+    let Some(verdict) = store.verdict_now(alert)? else {
+        let told = format!("there is no alert {alert}; `clearml-alerts history --format json` shows the numbers");
+        return Err(UsageError(told).into());
+    };
+    let text = match format {
+        Format::Table => {
+            let width = output::width();
+            let has_colours =
+                width.is_some() && context.environment().variable("NO_COLOR").is_none_or(|v| v.is_empty());
+            in_words(&verdict, width.map_or(COLUMNS, usize::from).min(COLUMNS), has_colours)
+        }
+        Format::Json => serde_json::to_string_pretty(&with_payload(&verdict)?)? + "\n",
+        Format::Jsonl => with_payload(&verdict)?.to_string() + "\n",
+        Format::Csv => return Err(UsageError("--show prints text or JSON: leave --format csv out".to_owned()).into()),
+    };
+    output::text(&text)?;
+    Ok(Exit::Done)
+}
+
+/// The record, and the request that was or will be sent.
+fn with_payload(verdict: &VerdictRecord) -> anyhow::Result<Value> {
+    let mut record = serde_json::to_value(verdict)?;
+    if let Some(message) = &verdict.message {
+        record["message"]["payload"] = serde_json::from_str(&message.payload).unwrap_or(Value::Null);
+    }
+    Ok(record)
+}
+
+fn in_words(verdict: &VerdictRecord, columns: usize, has_colours: bool) -> String {
+    let alert = &verdict.alert;
+    let mut text = format!("Alert {}: {} for {}", alert.id, alert.state, alert.channel);
+    if let Some(at) = alert.sent_at {
+        let late = words::duration(at.since(alert.status_changed));
+        text.push_str(&format!(", in Slack {at}, {late} after the status changed"));
+    }
+    if let Some(reason) = &alert.reason {
+        text.push_str(&format!("\n{}", single_line(reason)));
+    }
+    text.push_str(&format!("\nTask {} {}\n", alert.task_id, alert.url.as_deref().unwrap_or_default()));
+    match &verdict.message {
+        None => text.push_str("\nThere is no message: none was composed.\n"),
+        Some(message) => {
+            let drawn = drawn(&message.payload, columns, has_colours.then(|| colour(alert.status)));
+            text.push_str(&format!("\n{drawn}\n"));
+        }
+    }
+    text
+}
+
+fn drawn(payload: &str, columns: usize, colour: Option<BarColour>) -> String {
+    let payload: Value = serde_json::from_str(payload).unwrap_or_default();
+    let text = payload.get("text").and_then(Value::as_str).unwrap_or_default();
+    let blocks = payload.get("blocks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    match colour {
+        Some(colour) => draw::message_with_bar(text, blocks, columns, colour),
+        None => draw::message(text, blocks, columns),
+    }
+}
+
+const fn colour(outcome: Outcome) -> BarColour {
+    match outcome {
+        Outcome::Failed => BarColour::Red,
+        Outcome::Completed => BarColour::Green,
+        Outcome::Stopped => BarColour::Yellow,
+    }
+}
