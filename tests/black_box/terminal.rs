@@ -117,6 +117,8 @@ fn a_long_first_poll_tells_how_far_it_is_and_garbles_nothing() {
     assert_eq!(ended.code, 0, "{ended:?}");
     assert!(ended.stdout.contains("reading: 500 tasks, 0 alerts, up to 20"), "{ended:?}");
     assert!(ended.stdout.matches("reading: ").count() >= 2, "{ended:?}");
+    let after = ended.stdout.rsplit("\u{1b}[?7h\r").next().unwrap();
+    assert!(after.starts_with("\r\u{1b}[2K"), "wiped away before anything else is written: {after:?}");
     let left: Vec<String> = ended.stdout.split('\n').map(as_seen).collect();
     assert!(left.iter().all(|line| !line.contains("reading:")), "{left:#?}");
     let summary = "1,300 tasks changed, 0 alerts recorded, 1,300 not alerted; 0 sent.";

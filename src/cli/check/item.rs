@@ -108,7 +108,6 @@ impl Item {
             SettingsError::Invalid { remedy, .. } => remedy.as_str(),
             SettingsError::Unreadable { .. } => "correct the path or the file's permissions",
             SettingsError::Conf { .. } => "correct the file there",
-            SettingsError::UnknownParameter { .. } => "correct its name or delete it",
             SettingsError::NotUnicode { .. } => "set it again, or unset it",
             SettingsError::UnknownParameter { .. } => "correct its name or delete it",
         };

@@ -56,7 +56,9 @@ fn align_right(rows: &mut [Vec<String>]) {
     let columns = rows.first().map_or(0, Vec::len);
     for column in 1..columns {
         let width = rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-        rows.iter_mut().for_each(|row| row[column] = format!("{:>width$}", row[column]));
+        for row in rows.iter_mut() {
+            row[column] = format!("{:>width$}", row[column]);
+        }
     }
 }
 
