@@ -33,7 +33,7 @@ function options(more) {
     headless: true,
     timezoneId: "Asia/Kolkata",
     locale: "en-GB",
-    viewport: { width: 1100, height: 900 },
+    viewport: { width: 1000, height: 740 },
     args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
       "--disable-background-networking", "--disable-component-update", "--disable-sync"],
     ...more,
@@ -210,7 +210,7 @@ test("at 400 pixels nothing is cut off", async () => {
     }
     await page.goto(`${url}/`);
     await picture(page, "status-narrow");
-    await page.goto(`${url}/alerts`);
+    await page.goto(`${url}/alerts?task=sweep`);
     await picture(page, "alerts-narrow");
   });
 });
