@@ -99,7 +99,9 @@ fn a_console_of_a_megabyte_in_one_line_and_one_of_progress_bars() {
     world.clearml.fail(&bars, "", "").unwrap();
     assert_eq!(world.once(&[]).code, 0);
     assert_harmless(&world, 2);
-    let shown = world.slack.messages(CHANNEL)[1].plain();
+    let messages = world.slack.messages(CHANNEL);
+    let shown =
+        messages.iter().find(|message| crate::world::title(message).ends_with("progress bars")).unwrap().plain();
     assert!(shown.contains("1000/1000") && !shown.contains(" 999/1000"), "{shown}");
 }
 
@@ -139,8 +141,9 @@ fn answers_bent_at_random() {
     for _ in 0..40 {
         let mut bytes = good.clone().into_bytes();
         for _ in 0..random.usize(1..6) {
-            let place = random.usize(0..bytes.len());
+            let place = random.usize(0..bytes.len().max(1));
             match random.u8(0..4) {
+                _ if bytes.is_empty() => bytes.push(b'{'),
                 0 => bytes[place] = random.u8(32..127),
                 1 => drop(bytes.remove(place)),
                 2 => bytes.truncate(place.max(1)),
