@@ -180,6 +180,9 @@ async fn preflight(slack: &slack::Client, channel: &str) -> anyhow::Result<Optio
             tracing::warn!(%error, "Slack cannot be asked now; alerts are recorded and wait");
             Ok(None)
         }
-        Ok(found) => Ok(found),
+        Ok(found) => {
+            crate::crash::point("channel_found");
+            Ok(found)
+        }
     }
 }

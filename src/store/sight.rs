@@ -107,6 +107,10 @@ impl Store {
 }
 
 fn probe_write(connection: &Connection) -> rusqlite::Result<()> {
+    if connection.is_readonly("main")? {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
+        return Err(rusqlite::Error::SqliteFailure(code, None));
+    }
     let patience: i64 = connection.pragma_query_value(None, "busy_timeout", |row| row.get(0))?;
     connection.busy_timeout(Duration::ZERO)?;
     let probed = connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK");

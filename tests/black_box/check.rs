@@ -119,7 +119,7 @@ fn a_clock_that_is_off() {
 fn a_slack_that_is_down_or_refuses_the_token() {
     let world = World::new();
     world.slack.revoke_token("account_inactive");
-    assert_failed(&check(&world, &[]), 4, &["slack     token", "account_inactive", "reinstall the Slack app"]);
+    assert_failed(&check(&world, &[]), 4, &["slack     token", "account_inactive", "reinstall the app"]);
     world.slack.restore_token();
     world.slack.set_online(false);
     assert_failed(&check(&world, &[]), 4, &["slack     token", "-> it is tried again by itself; if it persists"]);

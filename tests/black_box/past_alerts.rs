@@ -124,16 +124,18 @@ fn counts_by_group_and_how_late() {
 #[test]
 fn one_alert_whole_and_the_addresses_of_all() {
     let (world, tasks) = world();
-    let shown = world.run(&["history", "--show", "1"]);
+    let id = world.history(&["--task", "resnet50"])[0]["id"].to_string();
+    let shown = world.run(&["history", "--show", &id]);
     assert_eq!(shown.code, 0, "{shown:?}");
-    for part in
-        ["Alert 1: sent for ml-alerts, in Slack ", "Task failed: resnet50", "\u{2502} CUDA out of memory", &tasks[0]]
-    {
+    let first = format!("Alert {id}: sent for ml-alerts, in Slack ");
+    for part in [first.as_str(), "Task failed: resnet50", "\u{2502} CUDA out of memory", &tasks[0]] {
         assert!(shown.stdout.contains(part), "{part}: {}", shown.stdout);
     }
     assert!(!shown.stdout.contains('\u{1b}'), "no colours in a pipe");
-    let json: Value = serde_json::from_str(&world.run(&["history", "--show", "1", "--format", "json"]).stdout).unwrap();
-    assert_eq!(json["message"]["payload"]["blocks"], Value::from(world.slack.messages(CHANNEL)[0].blocks.clone()));
+    let json: Value = serde_json::from_str(&world.run(&["history", "--show", &id, "--format", "json"]).stdout).unwrap();
+    let messages = world.slack.messages(CHANNEL);
+    let message = messages.iter().find(|message| crate::world::title(message).ends_with("resnet50")).unwrap();
+    assert_eq!(json["message"]["payload"]["blocks"], Value::from(message.blocks.clone()));
     let quiet = world.history(&["--state", "suppressed"])[0]["id"].to_string();
     let shown = world.run(&["history", "--show", &quiet]).stdout;
     assert!(shown.contains("iterations: 0 of at least 5") && shown.contains("There is no message"), "{shown}");

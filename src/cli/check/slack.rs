@@ -119,7 +119,7 @@ async fn find(slack: &Client, name: &str) -> (Option<Channel>, Item) {
         Err(error) if is_channel_id(name) && error.code.as_deref() == Some("missing_scope") => {
             (None, channel_unseen(name))
         }
-        Err(error) => (None, Item::slack_error("channel", &error)),
+        Err(error) => (None, Item::slack_error(&format!("channel {name}"), &error)),
     }
 }
 

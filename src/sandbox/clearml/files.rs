@@ -12,7 +12,8 @@ use crate::sandbox::http::{Answer, Incoming};
 pub(crate) fn answer(world: &mut World, request: &Incoming) -> Option<Answer> {
     let path = request.uri.path().trim_start_matches('/');
     let is_upload = request.method == "POST" && path.is_empty();
-    let is_download = request.method == "GET" && !path.is_empty();
+    // A path that no file lies under is one that the API does not know.
+    let is_download = request.method == "GET" && world.files.contains_key(path);
     if !is_upload && !is_download {
         return None;
     }
