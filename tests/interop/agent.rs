@@ -165,11 +165,21 @@ fn an_agent_runs_it_and_an_abort_and_a_restart_lose_and_repeat_nothing() {
         "Task failed: the third, while no agent runs",
     ];
     assert_eq!(titles(&world), expected);
-    let console = console(&world, &task);
-    let told = console.lines().filter(|line| line.contains("posted to Slack") && line.contains(&failed)).count();
-    assert_eq!(told, 1, "told once: {console}");
+    check_console(&world, &task, &failed);
     check_secrets(&world, &[&task, &clone]);
     tell_endpoints(&world);
+}
+
+/// Each of the monitor's log lines, which are dated to the microsecond, is in the console once.
+fn check_console(world: &World, task: &str, failed: &str) {
+    let console = console(world, task);
+    let mut lines: Vec<&str> = console.lines().filter(|line| line.contains("Z  INFO ")).collect();
+    let recorded = format!("task=\"{failed}\" name=\"the first\"");
+    assert_eq!(lines.iter().filter(|line| line.contains(&recorded)).count(), 1, "{lines:#?}");
+    let all = lines.len();
+    lines.sort_unstable();
+    lines.dedup();
+    assert!(all > 8 && lines.len() == all, "{all} lines, {} of them different: {lines:#?}", lines.len());
 }
 
 /// No secret is in a task, whatever part of it.

@@ -36,7 +36,9 @@ impl Python {
     /// before them.
     pub fn agent(&self, home: &Path, programs: Option<&Path>) -> Command {
         let bin = self.0.parent().unwrap();
-        let mut command = Command::new(bin.join("clearml-agent"));
+        // Not by its own script, whose first line names the place where the environment was made.
+        let mut command = Command::new(&self.0);
+        command.args(["-m", "clearml_agent"]);
         let folders = programs.map(Path::to_owned).into_iter().chain([bin.to_owned()]);
         let path = std::env::join_paths(folders.chain(std::env::split_paths(&path()))).unwrap();
         command
