@@ -29,12 +29,16 @@ pub(super) fn page(
     {
         return compare(connection, &found, span, &conditions, filter.limit).map(Some);
     }
-    let mut smallest: Option<(Option<Place>, Facets, Vec<_>)> = None;
+    let mut candidates = Vec::new();
     for facets in Facets::of(filter) {
         let Some((facets, beginnings)) = narrowest(connection, facets, filter)? else { continue };
-        if facets.tells_all(filter) {
+        if beginnings.is_empty() || facets.tells_all(filter) {
             return facets.first(connection, &beginnings, span, None, filter.limit).map(Some);
         }
+        candidates.push((facets, beginnings));
+    }
+    let mut smallest: Option<(Option<Place>, Facets, Vec<_>)> = None;
+    for (facets, beginnings) in candidates {
         let places = facets.first(connection, &beginnings, span, None, FEW)?;
         let numbers: Vec<i64> = places.iter().map(|place| place.id).collect();
         let found = compare(connection, &numbers, span, &conditions, filter.limit)?;
