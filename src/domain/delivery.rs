@@ -189,8 +189,8 @@ pub struct Waits {
     /// Before an absent message is believed to be absent: an answer may be lost while Slack still works on the request,
     /// and a history may lag behind.
     pub settle: Duration,
-    /// How long an agent may keep the last console lines of a task whose own program told its end: it looks at what the
-    /// program printed every 5 s.
+    /// How long an agent may hold the last console lines of a task whose own program told its end: it looks at what the
+    /// program printed every 5 s, and takes a moment to send it.
     pub console: Duration,
     /// Between two log lines about a backlog.
     pub report: Duration,

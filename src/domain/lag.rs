@@ -1,8 +1,9 @@
 //! How long the console of a task that has ended may still be on its way to the server.
 //!
-//! A program's own SDK says that it failed, and its agent sends the last lines (the traceback) with its next look at what
-//! the program printed, up to 5 seconds later. An agent that ends a task itself sends the lines first, and so does an SDK
-//! without an agent.
+//! Under an agent, which looks at what a program printed every 5 seconds. Where the program crashes, the agent tells it,
+//! after it has sent the last lines; where the program itself says how it ended (`task.mark_failed()`), the traceback comes
+//! with the agent's next look. Without an agent the SDK sends everything before it tells the end. (Read in clearml-agent
+//! 3.0.3 and clearml 2.1.12, and held by `tests/interop/last_lines.rs`.)
 
 use std::time::Duration;
 

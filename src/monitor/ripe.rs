@@ -15,7 +15,7 @@ pub(super) struct Ripening(HashMap<i64, Instant>);
 impl Ripening {
     /// The alerts whose consoles are complete, and when the first of the others is. `server_time` is ClearML's; where it
     /// is not known nothing waits. No alert waits for longer than `longest`.
-    pub fn sort(
+    pub(super) fn sort(
         &mut self,
         alerts: Vec<PendingAlert>,
         server_time: Option<Stamp>,
