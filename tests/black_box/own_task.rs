@@ -156,7 +156,14 @@ fn a_task_is_used_again_unless_it_runs() {
     let again = enqueue(&world, &["--message-prefix", "second", "--service-task", &task]);
     assert_eq!((again.as_str(), status(&world, &task).as_str()), (task.as_str(), "queued"));
     assert_eq!(argument(&world, &task, "message_prefix")["value"], "second");
+    assert_eq!(field(&world, &task, "/started"), Value::Null, "its last run is gone");
     assert_eq!(world.clearml.task_ids().len(), 1);
+    world.clearml.start_task(&task).unwrap();
+    world.clearml.complete(&task).unwrap();
+    world.clearml.publish(&task).unwrap();
+    let published = world.run(&["run", "--channel", CHANNEL, "--service-task", &task]);
+    assert!(published.code == 2 && published.stderr.contains("published"), "{published:?}");
+    assert_eq!(status(&world, &task), "published");
 }
 
 #[test]
@@ -266,7 +273,8 @@ fn a_parameter_that_cannot_be_read_fails_by_its_name() {
 #[test]
 fn an_abort_ends_it_gracefully_and_the_agent_is_told() {
     let world = World::new();
-    let task = enqueue(&world, &["--slack-rate", "0", "--refresh-rate", "0.1", "--announce", "none"]);
+    let quiet = ["--slack-rate", "0", "--refresh-rate", "0.1", "--announce", "none"];
+    let task = enqueue(&world, &[&quiet[..], &["--include-aborted-experiments"]].concat());
     let service = start_as(&world, &task);
     world.wait_for_polls(2);
     assert_eq!(field(&world, &task, "/runtime/_abort_callback_timeout"), "30");
@@ -276,25 +284,36 @@ fn an_abort_ends_it_gracefully_and_the_agent_is_told() {
     assert_eq!(status(&world, &task), "in_progress", "a live agent ends it");
     wait_until("the program's word", || field(&world, &task, "/runtime/_abort_callback_completed") == "1");
     // It goes on waiting for the agent; here the agent is slow to kill, and only says so.
+    let looks = world.clearml.requests().count("tasks.get_all");
+    wait_until("more looks", || world.clearml.requests().count("tasks.get_all") >= looks + 3);
     world.clearml.stop(&task).unwrap();
     let ended = service.wait();
     assert_eq!(ended.code, 0, "{ended:?}");
     assert!(ended.stderr.contains("aborted in ClearML"), "{ended:?}");
     world.assert_alerts(&["before the abort"]);
     assert_eq!(world.clearml.requests().count("events.add_batch"), 0, "the agent reports the console");
+    let service = start_as(&world, &task);
+    world.wait_for_polls(2);
+    assert_eq!(field(&world, &task, "/runtime/_abort_callback_completed"), Value::Null, "this run has not ended");
+    assert_eq!(service.stop().code, 0);
     assert_eq!(world.clearml.requests().count("tasks.stopped"), 0, "the agent sets the status");
+    // Its own end is none of its alerts.
+    world.assert_alerts(&["before the abort"]);
 }
 
 #[test]
 fn it_notices_that_somebody_marked_it_completed() {
     let world = World::new();
-    let task = enqueue(&world, &["--announce", "none"]);
-    let service = start_as(&world, &task);
-    wait_until("the first look", || world.clearml.requests().count("tasks.get_all") > 0);
+    let open = ["--announce", "none", "--slack-rate", "0", "--refresh-rate", "0.1", "--include-completed-experiments"];
+    let task = enqueue(&world, &open);
+    // It looks at itself every 2 seconds, as in the field: its polls see its end first.
+    let service = Running::start(agents_command(&world, &task).env("CLEARML_ALERTS_TEST_WAIT_FACTOR", "1"));
+    world.wait_for_polls(2);
     world.clearml.complete(&task).unwrap();
     let ended = service.wait();
     assert!(ended.code == 0 && ended.stderr.contains("this task was ended in ClearML"), "{ended:?}");
     assert_eq!(status(&world, &task), "completed");
+    world.assert_alerts(&[]);
 }
 
 #[test]
@@ -395,8 +414,10 @@ fn an_agents_kill_loses_nothing_and_a_restart_repeats_nothing() {
 #[test]
 fn run_locally_it_shows_in_clearml_as_one_task() {
     let world = World::new();
+    let token = world.slack.token();
     for round in 1..=2 {
-        let service = world.start(&["--no-clearml-task=false"]);
+        // The token that was typed is in no task.
+        let service = world.start(&["--no-clearml-task=false", "--slack-api", &token]);
         world.wait_for_polls(2);
         world.failed_task(&format!("round {round}"));
         world.wait_for_messages(round);
@@ -448,11 +469,13 @@ fn run_locally_it_outlives_its_task_and_makes_another_at_the_next_start() {
     let first = world.own_task();
     world.clearml.delete(&first).unwrap();
     service.wait_for_log("the monitor works on without it");
-    let reported = world.clearml.requests().count("events.add_batch");
     world.failed_task("alerted without a task");
     world.wait_for_messages(1);
     world.wait_for_polls(2);
-    assert_eq!(world.clearml.requests().count("events.add_batch"), reported, "there is no console any more");
+    let lines = world.clearml.requests().of("events.add_batch");
+    let is_told =
+        |request: &clearml_alerts::sandbox::RequestRecord| request.body.to_string().contains("without a task");
+    assert!(!lines.iter().any(is_told), "there is no console any more");
     let ended = service.stop();
     assert_eq!((ended.code, ended.stderr.matches("the monitor works on without it").count()), (0, 1), "{ended:?}");
     let service = world.start(&["--no-clearml-task=false"]);
@@ -460,6 +483,18 @@ fn run_locally_it_outlives_its_task_and_makes_another_at_the_next_start() {
     assert_ne!(world.own_task(), first);
     assert_eq!(service.stop().code, 0);
     world.assert_alerts(&["alerted without a task"]);
+}
+
+#[test]
+fn run_locally_a_published_task_is_left_as_it_is() {
+    let world = World::new();
+    assert_eq!(world.once(&["--clearml-task"]).code, 0);
+    let first = world.own_task();
+    world.clearml.publish(&first).unwrap();
+    let before = world.clearml.document(&first);
+    assert_eq!(world.once(&["--clearml-task"]).code, 0);
+    assert_eq!(world.clearml.document(&first), before);
+    assert_ne!(world.own_task(), first);
 }
 
 #[test]
