@@ -2,6 +2,7 @@
 //! traceback. Where a program tells its failure itself, the traceback comes with the agent's next look, seconds later.
 
 use clearml_alerts::sandbox::RequestRecord;
+use clearml_alerts::sandbox::slack::Message;
 use serde_json::json;
 
 use crate::agent::{self, Agent, QUEUE, world};
@@ -25,7 +26,7 @@ fn enqueue_script(python: &Python, world: &World, name: &str) -> String {
 
 fn alert(world: &World, name: &str) -> Option<String> {
     let messages = world.slack.messages(CHANNEL);
-    messages.iter().find(|message| crate::world::title(message).ends_with(name)).map(|message| message.plain())
+    messages.iter().find(|message| crate::world::title(message).ends_with(name)).map(Message::plain)
 }
 
 /// Requests about a task that say this, oldest first.

@@ -2,6 +2,12 @@
 //! again, with the one test below and a variable that says which part to play; the attacked directory is its working
 //! directory.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "parent and child talk through a variable and standard output"
+)]
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Output};
