@@ -49,7 +49,7 @@ impl Watched {
             let facts = Facts {
                 server: monitor.server.clone(),
                 watches: super::assemble::in_words(&monitor.rule),
-                channel: monitor.rule.channel.clone(),
+                channel: monitor.rule.destination.to_string(),
             };
             let limits = Limits { longest_question: Some(LONGEST_QUESTION), ..Limits::default() };
             let reader = Store::open_with(monitor.store.path(), Access::Read, "", limits)?;
