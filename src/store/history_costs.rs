@@ -89,6 +89,16 @@ fn filters() -> Vec<(&'static str, HistoryFilter)> {
                 ..all()
             },
         ),
+        ("an old name and a rare state", HistoryFilter { states: vec![AlertState::Dead], ..task("run 1") }),
+        ("an old name and a common outcome", HistoryFilter { statuses: vec![Outcome::Failed], ..task("run 1") }),
+        (
+            "a project in the middle",
+            HistoryFilter {
+                since: Some(Stamp::from_millis(1_790_006_000_000)),
+                until: Some(Stamp::from_millis(1_790_009_900_000)),
+                ..project("project 15")
+            },
+        ),
         (
             "a day",
             HistoryFilter {
@@ -151,7 +161,13 @@ fn no_page_costs_more_after_a_long_history() {
     let (short, long) = (short.connection().unwrap(), long.connection().unwrap());
     for (what, filter) in filters() {
         // What no index can find is read from the newest on; what is common in itself is counted, a few steps an alert.
-        let reads_all = ["a name of two letters", "a common name and a common user"].contains(&what);
+        let reads_all = [
+            "a name of two letters",
+            "a common name and a common user",
+            "an old name and a rare state",
+            "an old name and a common outcome",
+        ]
+        .contains(&what);
         for order in pages() {
             let (few, many) = (steps(&short, &filter, order), steps(&long, &filter, order));
             // A filter that has not enough rows for a page yet may still grow to one.
@@ -163,7 +179,8 @@ fn no_page_costs_more_after_a_long_history() {
 
 #[test]
 fn a_page_that_is_searched_for_is_the_page() {
-    let (_directory, store) = with_alerts(6_000);
+    // So many that a name can be common and yet not be among the newest.
+    let (_directory, store) = with_alerts(25_000);
     let connection = store.connection().unwrap();
     for (what, filter) in filters() {
         for order in pages() {
