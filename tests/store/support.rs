@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clearml_alerts::domain::delivery::{Answer, Step};
 use clearml_alerts::domain::{
-    AlertRecord, AlertState, Named, Outcome, ProjectFilter, Rule, Stamp, Status, Task, UserFilter,
+    AlertRecord, AlertState, Named, Outcome, ProjectFilter, Redactor, Rule, Stamp, Status, Task, UserFilter,
 };
 use clearml_alerts::store::{
     Access, Attempt, AttemptResult, Delivery, DeliveryKind, HistoryFilter, Limits, Method, NewDelivery, Order,
@@ -148,6 +148,7 @@ pub(crate) fn page_of(tasks: &[Task], rules: Vec<Rule>, watching: Watching) -> P
         newest: tasks.iter().map(|task| task.status_changed).max(),
         tasks: tasks.to_vec(),
         rules: Arc::new(rules),
+        redactor: Redactor::new(Vec::new()),
         pages: None,
         watching,
         now: at(10_000),
@@ -190,6 +191,7 @@ pub(crate) fn message(kind: DeliveryKind, alerts: &[i64]) -> NewDelivery {
         key: format!("key-{alerts:?}"),
         payload: format!("{{\"text\":\"alerts {alerts:?}\"}}"),
         alerts: alerts.to_vec(),
+        whys: Vec::new(),
     }
 }
 
