@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::{AlertState, Cause, Filter, Outcome};
@@ -279,9 +279,10 @@ pub struct HistoryArguments {
     /// Kept quiet by this filter: status, project, user, manual, archived, iterations, silence
     #[arg(long, value_name = "FILTER", value_parser = filter, value_delimiter = ',', help_heading = "Which alerts")]
     pub filter: Vec<Filter>,
-    /// Ended by this cause: crash, out_of_memory, cuda_out_of_memory, signal, exit_code, non_responsive, aborted_by_user,
-    /// stopped_by_agent, stopped_by_sdk, agent_error, marked_failed, unknown
-    #[arg(long, value_name = "CAUSE", value_parser = cause, value_delimiter = ',', help_heading = "Which alerts")]
+    /// Whose task ended because of this
+    #[arg(
+        long, value_name = "CAUSE", value_parser = causes(), value_delimiter = ',', help_heading = "Which alerts"
+    )]
     pub cause: Vec<Cause>,
     /// Kept quiet by this silence, by number
     #[arg(long, value_name = "ID", help_heading = "Which alerts")]
@@ -568,6 +569,10 @@ impl Arguments {
 fn filter(word: &str) -> Result<Filter, String> {
     let words = || Filter::ALL.map(Filter::as_str).join(", ");
     Filter::ALL.into_iter().find(|filter| filter.as_str() == word).ok_or_else(|| format!("write one of {}", words()))
+}
+
+fn causes() -> impl TypedValueParser<Value = Cause> {
+    PossibleValuesParser::new(Cause::ALL.map(Cause::as_str)).try_map(|word| cause(&word))
 }
 
 fn cause(word: &str) -> Result<Cause, String> {

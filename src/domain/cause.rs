@@ -217,11 +217,10 @@ impl Diagnosis {
                 user: None,
                 said: found.said,
             },
-            Some(_) => self,
             None if self.cause == Cause::ExitCode && self.said.is_none() => {
                 Self { said: fatal::last_error_line(lines), ..self }
             }
-            None => self,
+            _ => self,
         }
     }
 

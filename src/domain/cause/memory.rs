@@ -2,8 +2,8 @@
 
 use super::Cause;
 
-/// Whatever says one of these had no memory left on its GPU. PyTorch (CUDA, ROCm, Apple), cuBLAS, cuDNN, the driver,
-/// CUDA's runtime, and TensorFlow's allocator.
+/// Whatever says one of these had no memory left on its GPU: `PyTorch` (for CUDA, for AMD, for Apple), cuBLAS, cuDNN,
+/// the driver, CUDA's runtime.
 const ON_THE_GPU: [&str; 11] = [
     "CUDA out of memory",
     "CUDA error: out of memory",
@@ -18,7 +18,7 @@ const ON_THE_GPU: [&str; 11] = [
     "cudaErrorMemoryAllocation",
 ];
 
-/// Whatever says one of these had no memory left in its machine: Python, NumPy, PyTorch, C++, the JVM, Node, Go, Rust,
+/// Whatever says one of these had no memory left in its machine: Python, `NumPy`, `PyTorch`, C++, the JVM, Node, Go, Rust,
 /// Linux, containers, Slurm.
 const IN_THE_MACHINE: [&str; 16] = [
     "MemoryError",
@@ -50,7 +50,7 @@ pub(super) fn of_words(words: &str) -> Option<Cause> {
     (rust || has(&IN_THE_MACHINE)).then_some(Cause::OutOfMemory)
 }
 
-/// XLA and TensorFlow. gRPC uses the same word for quotas, so memory must be spoken of too.
+/// XLA and `TensorFlow`. gRPC uses the same word for quotas, so memory must be spoken of too.
 fn is_resource_exhausted(words: &str) -> bool {
     let speaks_of_memory = || ["memory", "OOM", "allocat"].iter().any(|part| words.contains(part));
     words.contains("OOM when allocating tensor")

@@ -117,113 +117,18 @@ macro_rules! console {
 
 #[test]
 fn what_the_console_adds() {
-    let one = "worker execution exit code 1";
-    for (reason, raw, cause, detail) in [
-        (one, console!("crash"), Cause::Crash, "KeyError: 'val_f1'"),
-        (
-            one,
-            console!("crash-chained"),
-            Cause::Crash,
-            "trainer.errors.ConfigurationError: cannot read /data/config.json",
-        ),
-        (
-            one,
-            console!("crash-group"),
-            Cause::Crash,
-            "ExceptionGroup: unhandled errors in a TaskGroup (2 sub-exceptions): TimeoutError: shard 7 took too long",
-        ),
-        (
-            one,
-            console!("crash-progress"),
-            Cause::Crash,
-            "RuntimeError: mat1 and mat2 shapes cannot be multiplied (64x512 and 768x10)",
-        ),
-        (
-            one,
-            console!("crash-torchrun"),
-            Cause::Crash,
-            "RuntimeError: Error(s) in loading state_dict for ResNet: size mismatch for fc.weight: copying a param with \
-             shape torch.Size([1000, 512]) from checkpoint",
-        ),
-        (
-            one,
-            console!("crash-rust"),
-            Cause::Crash,
-            "panic: index out of bounds: the len is 4096 but the index is 4096",
-        ),
-        (
-            "worker execution exit code 134",
-            console!("crash-cpp"),
-            Cause::Crash,
-            "nvinfer1::BuilderError: no implementation for node conv_12",
-        ),
-        (
-            one,
-            console!("cuda-out-of-memory"),
-            Cause::CudaOutOfMemory,
-            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.40 GiB. GPU 0 has a total capacity of 39.39 \
-             GiB of which 1.12 GiB is free. Process 4127 has 38.26 GiB memory in use.",
-        ),
-        (
-            one,
-            console!("cuda-out-of-memory-wrapped"),
-            Cause::CudaOutOfMemory,
-            "torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 512.00 MiB (GPU 0; 15.78 GiB total \
-             capacity; 14.21 GiB already allocated)",
-        ),
-        (
-            one,
-            console!("cuda-out-of-memory-xla"),
-            Cause::CudaOutOfMemory,
-            "jaxlib.xla_extension.XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory while trying to allocate 17179869184 \
-             bytes.",
-        ),
-        (
-            one,
-            console!("cuda-out-of-memory-cublas"),
-            Cause::CudaOutOfMemory,
-            "RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
-        ),
-        (
-            one,
-            console!("out-of-memory"),
-            Cause::OutOfMemory,
-            "numpy.core._exceptions._ArrayMemoryError: Unable to allocate 74.5 GiB for an array with shape (100000, 100000) \
-             and data type float64",
-        ),
-        (
-            "worker execution exit code 137",
-            console!("out-of-memory-slurm"),
-            Cause::OutOfMemory,
-            "slurmstepd: error: Detected 1 oom_kill event in StepId=4711.batch. Some of the step tasks have been OOM Killed.",
-        ),
-        (one, console!("out-of-memory-jvm"), Cause::OutOfMemory, "java.lang.OutOfMemoryError: Java heap space"),
-        (
-            "worker execution exit code 137",
-            console!("killed"),
-            Cause::Signal,
-            "killed by SIGKILL (exit code 137), as the system does where memory runs out",
-        ),
-        (
-            "worker execution exit code 139",
-            console!("segmentation-fault"),
-            Cause::Signal,
-            "killed by SIGSEGV (exit code 139)",
-        ),
-        (
-            "worker execution exit code 2",
-            console!("exit-code"),
-            Cause::ExitCode,
-            "exit code 2: train.py: error: unrecognized arguments: --learning-rate 3e-5",
-        ),
-        (
-            one,
-            console!("secret"),
-            Cause::Crash,
-            "requests.exceptions.HTTPError: 401 for https://***@registry.example.com/v2 token=***",
-        ),
-    ] {
-        assert_eq!(of_console(reason, raw), (cause, detail.to_owned()), "{raw}");
+    let expected: Vec<serde_json::Value> =
+        serde_json::from_str(include_str!("../../../fixtures/consoles/expected.json")).unwrap();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/consoles");
+    let consoles = std::fs::read_dir(&folder)
+        .unwrap()
+        .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "txt"));
+    assert_eq!(consoles.count(), expected.len(), "each console is in expected.json");
+    for case in expected {
+        let text = |name: &str| case[name].as_str().unwrap();
+        let raw = std::fs::read_to_string(folder.join(text("console"))).unwrap();
+        let cause = Cause::parse(text("cause")).unwrap();
+        assert_eq!(of_console(text("reason"), &raw), (cause, text("detail").to_owned()), "{}", text("console"));
     }
 }
 

@@ -53,8 +53,8 @@ pub(super) fn last(lines: &[String]) -> Option<Raised> {
         first -= 1;
     }
     let members = || all.iter().filter(|read| read.group == Some(place));
-    let family = all[first..=place].iter().chain(members());
-    if let Some((cause, read)) = family.filter_map(of_memory).last() {
+    let mut family = all[first..=place].iter().chain(members()).rev();
+    if let Some((cause, read)) = family.find_map(of_memory) {
         return Some(Raised { exception: read.exception.clone(), cause, at });
     }
     let mut exception = all[place].exception.clone();
@@ -136,7 +136,7 @@ fn unusual_exception(lines: &[String], at: usize) -> Option<Exception> {
 }
 
 /// A message that only announces what follows gets the next line.
-fn with_next_line(mut exception: Exception, lines: &[String], at: usize) -> Exception {
+fn with_next_line(exception: Exception, lines: &[String], at: usize) -> Exception {
     if !exception.message.is_empty() && !exception.message.ends_with(':') {
         return exception;
     }
@@ -144,7 +144,8 @@ fn with_next_line(mut exception: Exception, lines: &[String], at: usize) -> Exce
     let is_announced = undecorated(&lines[at]).trim_end().ends_with(':');
     let next = lines.get(at + 1).map(|line| undecorated(line).trim()).filter(|line| !line.is_empty());
     if let Some(next) = next.filter(|next| is_announced && exception_of(next).is_none() && !next.contains(HEADER)) {
-        exception.message = format!("{} {next}", exception.message).trim().to_owned();
+        let message = [exception.message.as_str(), next].join(" ");
+        return Exception { message: message.trim().to_owned(), ..exception };
     }
     exception
 }
