@@ -70,7 +70,7 @@ fn each_cause_is_told_and_recorded() {
         assert!(!row["cause_detail"].as_str().unwrap().is_empty(), "{row}");
     }
     assert_eq!(row(&rows, "completed well")["cause"], Value::Null);
-    assert_eq!(row(&rows, "aborted_by_user")["cause_detail"], "stopped by tests");
+    assert_eq!(row(&rows, "aborted_by_user")["cause_detail"], "stopped by sandbox");
     assert_eq!(header(&world, "crash"), "Task failed: crash – KeyError: 'val_f1'");
     assert_eq!(header(&world, "signal"), "Task failed: signal – killed by SIGSEGV (exit code 139)");
     assert!(header(&world, "cuda_out_of_memory").contains("– torch.OutOfMemoryError: CUDA out of memory. Tried"));

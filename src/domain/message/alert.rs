@@ -126,17 +126,17 @@ fn known(why: &Why) -> Option<&str> {
     Some(why.detail.as_str()).filter(|detail| !detail.is_empty())
 }
 
-/// Whether the title says it already: ClearML's own words for the cause that was made of them.
+/// Whether the message says it already: ClearML's own words for the cause that was made of them.
 fn is_told(message: &AlertMessage<'_>, words: &str) -> bool {
     let Some(why) = message.why else {
         return false;
     };
     let words = words.to_ascii_lowercase();
-    let of_agent =
-        matches!(why.cause, Cause::ExitCode | Cause::Signal) && words.starts_with("worker execution exit code");
-    of_agent
-        || why.detail.to_ascii_lowercase().contains(&words)
-        || words.contains("non-responsive") && why.cause == Cause::NonResponsive
+    // The worker has a field of its own.
+    let of_agent = words.starts_with("changed by clearml-agent");
+    let of_watchdog = why.cause == Cause::NonResponsive && words.contains("non-responsive");
+    let core = ["exception ", "worker execution "].into_iter().find_map(|start| words.strip_prefix(start));
+    of_agent || of_watchdog || why.detail.to_ascii_lowercase().contains(core.unwrap_or(&words))
 }
 
 /// Prefix, link to the task and its project, and the first line of the server's message as a quote.
