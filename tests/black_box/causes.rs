@@ -132,3 +132,22 @@ fn without_a_console_the_row_tells_the_cause() {
     assert!(told.starts_with("Task failed: no console – killed by SIGKILL (exit code 137)"), "{told}");
     assert_eq!(world.history(&[])[0]["cause"], "signal");
 }
+
+#[test]
+fn a_digest_tells_what_the_rows_say_and_no_secrets() {
+    let world = World::new();
+    world.once(&[]);
+    for name in ["one", "two", "three"] {
+        let id = world.running_task(name);
+        world.clearml.fail(&id, "worker execution exit code 137", "Changed by clearml-agent gpu-01:0").unwrap();
+    }
+    let id = world.running_task("four");
+    world.clearml.fail(&id, "ValueError: password=not-a-real-password", "").unwrap();
+    world.once(&["--digest-above", "2"]);
+    let messages = world.slack.messages(CHANNEL);
+    assert_eq!(messages.len(), 1);
+    let text = Value::from(messages[0].blocks.clone()).to_string();
+    assert!(text.contains("3 × killed by SIGKILL (exit code 137)"), "{text}");
+    assert!(text.contains("ValueError: password=***") && !text.contains("not-a-real-password"), "{text}");
+    assert_eq!(world.history(&["--cause", "signal"]).len(), 3);
+}

@@ -33,8 +33,8 @@ pub(super) fn find(lines: &[String]) -> Option<Diagnosis> {
     let signal = (last_words.max(after_raised)..lines.len()).rev().find_map(|at| signal_of(&lines[at]));
     let program = (last_words.max(after_raised)..lines.len()).rev().find_map(|at| panic_of(lines, at));
     match raised {
-        // A traceback far before the signal was got over.
-        Some(raised) if program.is_none() && (signal.is_none() || from_end(raised.at) <= AT_THE_END) => {
+        // What comes right after a traceback is the end of the same program; one far before a signal was got over.
+        Some(raised) if from_end(raised.at) <= AT_THE_END || program.is_none() && signal.is_none() => {
             Some(of_raised(raised))
         }
         _ => program.or(signal),

@@ -77,6 +77,10 @@ fn read_all(lines: &[String]) -> Vec<Read> {
     let mut at = 0;
     while at < lines.len() {
         let line = undecorated(&lines[at]);
+        // A traceback without a rail is in no group, even where the group's end is missing.
+        if lines[at].starts_with(HEADER) {
+            group = None;
+        }
         if group.is_some_and(|(_, rail)| is_end_of_group(&lines[at], rail)) {
             group = None;
         } else if line.contains(HEADER) {
