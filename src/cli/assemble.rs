@@ -13,7 +13,7 @@ use super::{start, test_knobs};
 
 use crate::clock::Clock;
 use crate::domain::delivery::{OnUnknown, Waits};
-use crate::domain::{Outcome, ProjectFilter, Redactor, Rule, UserFilter};
+use crate::domain::{Conditions, Destination, Outcome, ProjectFilter, Redactor, Rule, UserFilter};
 use crate::monitor::{self, Deliverer, DeliveryConfig, MonitorError, Poller, PollerConfig, Progress, StartRequest};
 use crate::settings::{self, ClearmlSettings, RuleSettings, Since, SlackAccess, SlackSettings};
 use crate::store::{Access, Store};
@@ -101,18 +101,18 @@ pub(super) async fn default_rule(
         pattern: pattern.clone(),
         ids: HashSet::new(),
     });
-    Ok(Rule {
-        name: Rule::DEFAULT_NAME.to_owned(),
+    let mut rule = Rule::new(Rule::DEFAULT_NAME, Destination::Channel(channel.to_owned()));
+    rule.conditions = Conditions {
         outcomes: outcomes.into_iter().flatten().collect(),
         projects,
         min_iterations: settings.min_iterations,
         include_manual: settings.include_manual,
         include_archived: settings.include_archived,
         users,
-        channel: channel.to_owned(),
-        own_task: None,
-        message_prefix: Some(settings.message_prefix.clone()).filter(|prefix| !prefix.is_empty()),
-    })
+        ..Conditions::default()
+    };
+    rule.style.prefix = Some(settings.message_prefix.clone()).filter(|prefix| !prefix.is_empty());
+    Ok(rule)
 }
 
 /// The rule that the command line describes, its users and its projects resolved as a poll would.
@@ -121,16 +121,16 @@ pub(super) async fn resolved_rule(
     channel: &str,
     clearml: &clearml::Client,
 ) -> Result<Rule, MonitorError> {
-    let rule = default_rule(settings, channel, clearml).await?;
-    let projects = match &rule.projects {
+    let mut rule = default_rule(settings, channel, clearml).await?;
+    rule.conditions.projects = match rule.conditions.projects {
         ProjectFilter::All => ProjectFilter::All,
         ProjectFilter::Matching { pattern, .. } => {
-            let found = monitor::find_projects(pattern, clearml).await?;
+            let found = monitor::find_projects(&pattern, clearml).await?;
             let ids = found.into_iter().map(|project| project.id).collect();
-            ProjectFilter::Matching { pattern: pattern.clone(), ids }
+            ProjectFilter::Matching { pattern, ids }
         }
     };
-    Ok(Rule { projects, ..rule })
+    Ok(rule)
 }
 
 /// The two halves of a monitor, and what wakes the second when the first has news.
@@ -183,7 +183,7 @@ pub(super) async fn halves(
     let redactor = Redactor::new(redact);
     let web = clearml_settings.web.as_ref().map(ToString::to_string);
     let news = Arc::new(Notify::new());
-    let prefixes = rule.message_prefix.iter().map(|prefix| (rule.name.clone(), prefix.clone())).collect();
+    let prefixes = rule.style.prefix.iter().map(|prefix| (rule.name.clone(), prefix.clone())).collect();
     let config = DeliveryConfig {
         instance: store.monitor().await.context("reading the database")?.instance,
         host,
@@ -211,10 +211,10 @@ pub(super) fn server_name(settings: &ClearmlSettings) -> String {
 pub(super) fn in_words(rule: &Rule) -> String {
     let outcomes: Vec<&str> = Outcome::ALL
         .into_iter()
-        .filter(|outcome| rule.outcomes.contains(*outcome))
+        .filter(|outcome| rule.conditions.outcomes.contains(*outcome))
         .map(crate::domain::message::words::outcome)
         .collect();
-    let projects = match &rule.projects {
+    let projects = match &rule.conditions.projects {
         ProjectFilter::All => "every project".to_owned(),
         ProjectFilter::Matching { pattern, .. } => format!("projects that match {pattern}"),
     };
@@ -223,5 +223,5 @@ pub(super) fn in_words(rule: &Rule) -> String {
 
 /// The start message of a service.
 pub(super) fn start_request(rule: &Rule, refresh: Duration, resume: Option<crate::domain::Stamp>) -> StartRequest {
-    StartRequest { channel: rule.channel.clone(), watches: in_words(rule), refresh, resume }
+    StartRequest { channel: rule.destination.common_lane(), watches: in_words(rule), refresh, resume }
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::clearml::Retry;
-use crate::domain::backoff::scaled;
 use crate::domain::delivery::Waits;
 
 /// How patiently the two servers are asked.
@@ -36,8 +35,8 @@ impl Patience {
         Self {
             slack: self.slack.scaled(factor),
             clearml: Retry { backoff: self.clearml.backoff.scaled(factor), ..self.clearml },
-            ask_again: scaled(self.ask_again, factor),
-            own_task: scaled(self.own_task, factor),
+            ask_again: crate::domain::backoff::scaled(self.ask_again, factor),
+            own_task: crate::domain::backoff::scaled(self.own_task, factor),
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
         return enqueue::print_script(&arguments, context);
     }
     if let Some(task) = own_task::id(context.environment())? {
-        return as_task(&arguments, &task, context).await;
+        return Box::pin(as_task(&arguments, &task, context)).await;
     }
     if !settings::resolve_service(&arguments.flags.service)?.local {
         return enqueue::run(&arguments, context).await;
@@ -111,7 +111,7 @@ async fn watch(
         version = env!("CARGO_PKG_VERSION"),
         server = monitor.server,
         watches = assemble::in_words(&monitor.rule),
-        channel = monitor.rule.channel,
+        channel = %monitor.rule.destination,
         database = %monitor.store.path().display(),
         refresh_seconds = settings.service.refresh.as_secs_f64(),
         resumes_at = record.watermark.map(|watermark| watermark.to_string()),
@@ -122,7 +122,7 @@ async fn watch(
     }
     let config = ServiceConfig {
         refresh: settings.service.refresh,
-        channels: vec![monitor.rule.channel.clone()],
+        channels: vec![monitor.rule.destination.common_lane()],
         status: watched.status.clone(),
     };
     watched.started(&monitor, context)?;

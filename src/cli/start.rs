@@ -92,27 +92,26 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
             Err(error) => return Err(error.into()),
         }
     };
+    let channel = rule.destination.common_lane();
     let is_known_channel = match &existing {
-        Some(store) => {
-            monitor::is_channel_id(&rule.channel) || store.channel(&rule.channel).await?.channel_id.is_some()
-        }
+        Some(store) => monitor::is_channel_id(&channel) || store.channel(&channel).await?.channel_id.is_some(),
         None => false,
     };
-    let found = if has_watched && is_known_channel { None } else { preflight(&slack, &rule.channel).await? };
+    let found = if has_watched && is_known_channel { None } else { preflight(&slack, &channel).await? };
     let store = match existing {
         Some(store) => store,
         None => own(settings).await?,
     };
     let own_task = store.claim(&server).await?.service_task;
     if let Some(channel_id) = found {
-        store.remember_channel(&rule.channel, &channel_id).await?;
+        store.remember_channel(&channel, &channel_id).await?;
     }
     if has_watched && settings.service.since.is_some() {
         tracing::info!("--since only tells a fresh database where to begin; this one goes on where it was");
     }
-    let moved = store.retarget(&rule.name, &rule.channel).await?;
+    let moved = store.retarget(&rule.name, &channel).await?;
     if moved > 0 {
-        tracing::info!(alerts = moved, channel = rule.channel, "alerts that waited for another channel go here now");
+        tracing::info!(alerts = moved, channel, "alerts that waited for another channel go here now");
     }
     let parts = Parts {
         store: store.clone(),

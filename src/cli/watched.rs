@@ -45,7 +45,7 @@ impl Watched {
             let facts = Facts {
                 server: monitor.server.clone(),
                 watches: super::assemble::in_words(&monitor.rule),
-                channel: monitor.rule.channel.clone(),
+                channel: monitor.rule.destination.to_string(),
             };
             let reader = Store::open(monitor.store.path(), Access::Read, "")?;
             site.open(Opened { own: monitor.store.clone(), reader, facts });

@@ -56,23 +56,12 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::rule::{ProjectFilter, UserFilter};
+    use crate::domain::rule::Destination;
     use crate::domain::{Named, Stamp, Status};
 
     /// A rule that alerts every failure.
     pub(crate) fn watch_all() -> Rule {
-        Rule {
-            name: Rule::DEFAULT_NAME.to_owned(),
-            outcomes: [Outcome::Failed].into_iter().collect(),
-            projects: ProjectFilter::All,
-            min_iterations: 0,
-            include_manual: false,
-            include_archived: false,
-            users: UserFilter::Everyone,
-            channel: "#ml-alerts".to_owned(),
-            own_task: None,
-            message_prefix: None,
-        }
+        Rule::new(Rule::DEFAULT_NAME, Destination::Channel("#ml-alerts".to_owned()))
     }
 
     /// A task in the given status.
@@ -111,7 +100,8 @@ pub(crate) mod tests {
 
     /// Plays rows in order and returns (run, outcome) of each that was alerted.
     fn play(rows: &[Task]) -> Vec<(u32, Outcome)> {
-        let rule = Rule { outcomes: Outcome::ALL.into_iter().collect(), ..watch_all() };
+        let mut rule = watch_all();
+        rule.conditions.outcomes = Outcome::ALL.into_iter().collect();
         let mut known = None;
         let mut alerted = Vec::new();
         for each in rows {

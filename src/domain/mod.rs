@@ -24,7 +24,7 @@ pub use cause::{Cause, Diagnosis, Why};
 pub use decide::{Decision, RuleVerdict, decide};
 pub use link::WebPages;
 pub use redact::Redactor;
-pub use rule::{Filter, ProjectFilter, Rule, Suppression, UserFilter, Verdict};
+pub use rule::{Conditions, Destination, Filter, ProjectFilter, Rule, Suppression, UserFilter, Verdict};
 pub use run::{Change, Ended, KnownTask, Observation, OutcomeSet};
 pub use silence::{Coverage, Silence, Silences};
 pub use stamp::Stamp;

@@ -123,7 +123,7 @@ pub struct Poller {
 impl Poller {
     /// A poller that wakes `news` whenever there is something to deliver.
     pub fn new(store: Store, clearml: Client, clock: Clock, config: PollerConfig, news: Arc<Notify>) -> Self {
-        let pattern = config.rules.iter().find_map(|rule| match &rule.projects {
+        let pattern = config.rules.iter().find_map(|rule| match &rule.conditions.projects {
             ProjectFilter::All => None,
             ProjectFilter::Matching { pattern, .. } => Some(pattern.clone()),
         });
@@ -133,8 +133,9 @@ impl Poller {
 
     /// Keeps quiet about this task: it is the monitor itself.
     pub fn ignore_own_task(&mut self, task: &str) {
-        let rules = self.rules.iter().cloned().map(|rule| Rule { own_task: Some(task.to_owned()), ..rule });
-        self.rules = Arc::new(rules.collect());
+        for rule in Arc::make_mut(&mut self.rules) {
+            rule.own_task = Some(task.to_owned());
+        }
     }
 
     /// Refuses to start with a project pattern that matches nothing.
@@ -151,11 +152,11 @@ impl Poller {
         let Some(filter) = self.projects.as_ref().map(Projects::filter) else {
             return;
         };
-        let rules = self.rules.iter().cloned().map(|rule| match rule.projects {
-            ProjectFilter::All => rule,
-            ProjectFilter::Matching { .. } => Rule { projects: filter.clone(), ..rule },
-        });
-        self.rules = Arc::new(rules.collect());
+        for rule in Arc::make_mut(&mut self.rules) {
+            if rule.conditions.projects != ProjectFilter::All {
+                rule.conditions.projects.clone_from(&filter);
+            }
+        }
     }
 
     /// One poll. The first one on a fresh database begins to watch: from the server's newest stamp, alerting nothing, or

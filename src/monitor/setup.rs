@@ -41,7 +41,7 @@ pub async fn resolve_users(clearml: &Client, users: UserFilter) -> Result<(UserF
 
 /// Refuses a rule whose project pattern matches nothing: a typo must become neither silence nor everybody's tasks.
 pub async fn require_projects(rule: &Rule, clearml: &Client) -> Result<(), MonitorError> {
-    match &rule.projects {
+    match &rule.conditions.projects {
         ProjectFilter::All => Ok(()),
         ProjectFilter::Matching { pattern, .. } => Projects::new(pattern.clone()).require_match(clearml).await,
     }

@@ -237,7 +237,8 @@ fn save_verdict(
     why: Option<&Why>,
     page: &PageToRecord,
 ) -> rusqlite::Result<Option<i64>> {
-    let parked = if suppressed.is_none() { channels::parked_reason(tx, &rule.channel)? } else { None };
+    let channel = rule.destination.lane(task);
+    let parked = if suppressed.is_none() { channels::parked_reason(tx, &channel)? } else { None };
     let state = match (suppressed, &parked) {
         (Some(_), _) => AlertState::Suppressed,
         (None, Some(_)) => AlertState::Held,
@@ -262,7 +263,7 @@ fn save_verdict(
                 ":user_id": task.user.as_ref().map(|user| &user.id), ":user": task.user_label(),
                 ":state": state.as_str(), ":filter": suppressed.map(|suppression| suppression.filter.as_str()),
                 ":cause": why.map(|why| why.cause.as_str()), ":cause_detail": why.map(|why| &why.detail),
-                ":reason": suppressed.map(ToString::to_string).or(parked), ":channel": rule.channel,
+                ":reason": suppressed.map(ToString::to_string).or(parked), ":channel": channel,
                 ":silence_id": verdict.silence, ":snapshot": snapshot,
                 ":url": page.pages.as_ref().map(|pages| pages.task(task.project.as_ref(), &task.id)),
                 ":now": page.now.as_millis(),

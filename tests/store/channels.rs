@@ -4,7 +4,7 @@ use clearml_alerts::domain::delivery::{Answer, Reconciled, Step};
 use clearml_alerts::domain::{AlertState, Rule};
 use clearml_alerts::store::{ChannelRecord, DeliveryKind, NewDelivery, Watching};
 
-use crate::support::{CHANNEL, Place, Short, at, message, page_of, rule, sent, task, wait};
+use crate::support::{CHANNEL, Place, Short, at, message, page_of, rule, rule_to, sent, task, wait};
 
 #[test]
 fn a_channel_is_found_once() {
@@ -69,7 +69,7 @@ fn parking_again_is_news_only_for_another_reason_and_keeps_its_beginning() {
 fn other_channels_go_on() {
     let place = Place::new();
     let store = place.own();
-    let other = Rule { name: "other".to_owned(), channel: "#other".to_owned(), ..rule() };
+    let other = rule_to("other", "#other");
     store.record(page_of(&[task("a", "failed", 1_000)], vec![rule(), other], Watching::Outcomes)).unwrap();
     wait(store.park_channel(CHANNEL, "why", at(1), at(2))).unwrap();
     assert_eq!(store.states(), [AlertState::Held, AlertState::Pending]);

@@ -1,10 +1,10 @@
 //! History: every filter, the order, the limit, and what `--follow` reads.
 
 use clearml_alerts::domain::delivery::{Answer, Step};
-use clearml_alerts::domain::{AlertState, Cause, Named, Outcome, Rule, Task};
+use clearml_alerts::domain::{AlertState, Cause, Named, Outcome, Task};
 use clearml_alerts::store::{Exclusion, HistoryFilter, Order, Store, Watching};
 
-use crate::support::{Place, Short, at, page_of, rule, sent, task};
+use crate::support::{Place, Short, at, page_of, rule, rule_to, sent, task};
 
 fn everything() -> HistoryFilter {
     HistoryFilter { limit: 50, ..HistoryFilter::default() }
@@ -25,8 +25,9 @@ fn filled() -> (Place, Store) {
         Task { name: "Train X".to_owned(), user: named("u2", "Grace"), ..task("fff3", "stopped", 2_000) },
     ];
     let outcomes = Outcome::ALL.into_iter().collect();
-    let all = Rule { outcomes, ..rule() };
-    let quiet = Rule { name: "quiet".to_owned(), channel: "C024BE91L".to_owned(), ..rule() };
+    let mut all = rule();
+    all.conditions.outcomes = outcomes;
+    let quiet = rule_to("quiet", "C024BE91L");
     store.record(page_of(&tasks[..2], vec![all.clone(), quiet], Watching::Outcomes)).unwrap();
     store.record(page_of(&tasks[2..], vec![all], Watching::Outcomes)).unwrap();
     (place, store)

@@ -261,11 +261,7 @@ fn channels_with_work_are_those_with_something_open() {
     assert!(wait(store.channels_with_work()).unwrap().is_empty());
     let mut tasks = Vec::new();
     for (name, channel) in [("b", "#b"), ("a", "#a"), ("c", "#c")] {
-        let rule = clearml_alerts::domain::Rule {
-            name: name.to_owned(),
-            channel: channel.to_owned(),
-            ..crate::support::rule()
-        };
+        let rule = crate::support::rule_to(name, channel);
         tasks.push(crate::support::task(name, "failed", 1_000));
         let page =
             crate::support::page_of(&tasks[tasks.len() - 1..], vec![rule], clearml_alerts::store::Watching::Outcomes);

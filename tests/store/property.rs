@@ -8,7 +8,7 @@ use clearml_alerts::domain::{AlertState, Rule};
 use clearml_alerts::store::{Attempt, AttemptResult, DeliveryKind, NewDelivery, Store, StoreError, Watching, Which};
 use proptest::prelude::*;
 
-use crate::support::{CHANNEL, CHANNEL_ID, Place, Short, at, message, page_of, rule, task, wait};
+use crate::support::{CHANNEL, CHANNEL_ID, Place, Short, at, message, page_of, rule_to, task, wait};
 
 const OTHER: &str = "#other";
 
@@ -152,7 +152,7 @@ impl World {
     fn fail(&self, many: u8) {
         let store = self.store();
         let known: i64 = store.sql("SELECT count(*) FROM tasks");
-        let rule = Rule { channel: self.channel.to_owned(), ..rule() };
+        let rule = rule_to(Rule::DEFAULT_NAME, self.channel);
         let tasks: Vec<_> =
             (0..i64::from(many)).map(|n| task(&format!("t{}", known + n), "failed", 1_000 + known + n)).collect();
         store.record(page_of(&tasks, vec![rule], Watching::Outcomes)).unwrap();

@@ -1,9 +1,9 @@
 //! Pages: one transaction each, the same page again changes nothing, and a failed one moved nothing.
 
-use clearml_alerts::domain::{AlertState, Cause, Outcome, Rule, Stamp, Task, Why};
+use clearml_alerts::domain::{AlertState, Cause, Outcome, Stamp, Task, Why};
 use clearml_alerts::store::{DeliveryKind, NewDelivery, StoreError, Watching};
 
-use crate::support::{Place, Short, at, message, page_of, rule, task, wait};
+use crate::support::{CHANNEL, Place, Short, at, message, page_of, rule, rule_to, task, wait};
 
 #[test]
 fn the_same_page_again_changes_nothing() {
@@ -111,7 +111,8 @@ fn a_second_alert_about_one_end_is_impossible() {
 fn rules_are_told_apart() {
     let place = Place::new();
     let store = place.own();
-    let second = Rule { name: "second".to_owned(), min_iterations: 8, ..rule() };
+    let mut second = rule_to("second", CHANNEL);
+    second.conditions.min_iterations = 8;
     let recorded =
         store.record(page_of(&[task("a", "failed", 1_000)], vec![rule(), second], Watching::Outcomes)).unwrap();
     assert_eq!(recorded.alerts.len(), 2);

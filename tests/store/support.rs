@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clearml_alerts::domain::delivery::{Answer, Step};
-use clearml_alerts::domain::{
-    AlertRecord, AlertState, Named, Outcome, ProjectFilter, Redactor, Rule, Stamp, Status, Task, UserFilter,
-};
+use clearml_alerts::domain::{AlertRecord, AlertState, Destination, Named, Redactor, Rule, Stamp, Status, Task};
 use clearml_alerts::store::{
     Access, Attempt, AttemptResult, Delivery, DeliveryKind, HistoryFilter, Limits, Method, NewDelivery, Order,
     PageToRecord, Recorded, Store, StoreError, Watching,
@@ -129,18 +127,12 @@ pub(crate) fn task(id: &str, status: &str, changed: i64) -> Task {
 
 /// A rule that alerts failures of everybody.
 pub(crate) fn rule() -> Rule {
-    Rule {
-        name: Rule::DEFAULT_NAME.to_owned(),
-        outcomes: [Outcome::Failed].into_iter().collect(),
-        projects: ProjectFilter::All,
-        min_iterations: 0,
-        include_manual: false,
-        include_archived: false,
-        users: UserFilter::Everyone,
-        channel: CHANNEL.to_owned(),
-        own_task: None,
-        message_prefix: None,
-    }
+    rule_to(Rule::DEFAULT_NAME, CHANNEL)
+}
+
+/// The same by another name, to another channel.
+pub(crate) fn rule_to(name: &str, channel: &str) -> Rule {
+    Rule::new(name, Destination::Channel(channel.to_owned()))
 }
 
 pub(crate) fn page_of(tasks: &[Task], rules: Vec<Rule>, watching: Watching) -> PageToRecord {

@@ -101,7 +101,7 @@ fn verdicts(decision: &Decision, outcome: Outcome, recorded: Option<&TaskStory>,
     let outcome = words::outcome(outcome);
     let of = |verdict: &Verdict| match verdict {
         _ if was_told => format!("rule {}: it has spoken on run {run} {outcome} already, so nothing more", rule.name),
-        Verdict::Alert => format!("rule {}: run {run} {outcome} would be alerted to {}", rule.name, rule.channel),
+        Verdict::Alert => format!("rule {}: run {run} {outcome} would be alerted to {}", rule.name, rule.destination),
         Verdict::Suppressed(why) => {
             format!("rule {}: run {run} {outcome} would not be alerted, because of {why}", rule.name)
         }

@@ -1,64 +1,58 @@
 //! A rule: a named filter over outcomes, and the verdict it gives with the filter and the value that decided.
 
+mod conditions;
+mod destination;
+mod telling;
+
 use std::collections::HashSet;
 use std::fmt;
 
-use super::run::OutcomeSet;
+pub use conditions::{
+    Conditions, MetricCondition, MetricValue, Operator, Pattern, ProjectFilter, TagFilter, UserFilter,
+};
+pub use destination::Destination;
+pub use telling::{Field, QuietHours, Stuck, Style, Timing};
+
 use super::task::{Outcome, Task};
 
-/// Who hears of what. The command line describes one rule, called [`Rule::DEFAULT_NAME`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who hears of what, how, and when. The command line describes one rule, called [`Rule::DEFAULT_NAME`].
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// Its name: part of every alert's identity.
     pub name: String,
-    /// The outcomes it speaks of.
-    pub outcomes: OutcomeSet,
-    /// The projects it watches.
-    pub projects: ProjectFilter,
-    /// Tasks with a lower `last_iteration` are left out.
-    pub min_iterations: i64,
-    /// Whether tasks that ClearML tags `development` (started by hand, not by an agent) are included.
-    pub include_manual: bool,
-    /// Whether archived tasks are included.
-    pub include_archived: bool,
-    /// Whose tasks.
-    pub users: UserFilter,
-    /// The Slack channel that hears of it, as the user wrote it: a name or an ID.
-    pub channel: String,
+    /// What it asks of a task.
+    pub conditions: Conditions,
+    /// Where its alerts go.
+    pub destination: Destination,
+    /// When it tells.
+    pub timing: Timing,
+    /// What its messages look like.
+    pub style: Style,
+    /// When a running task is stuck; `None` never asks.
+    pub stuck: Option<Stuck>,
+    /// Whether the rules after it are asked too where it alerts.
+    pub continues: bool,
     /// The task that this monitor is itself; it never tells of itself.
     pub own_task: Option<String>,
-    /// Text before each alert, in Slack's own markup: it comes from the configuration, so it may mention people.
-    pub message_prefix: Option<String>,
 }
 
 impl Rule {
     /// The name of the rule that the command line describes.
     pub const DEFAULT_NAME: &str = "default";
-}
 
-/// The projects a rule watches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProjectFilter {
-    /// Every project, and tasks without one.
-    All,
-    /// Those that the server found for a pattern. An empty set matches nothing.
-    Matching {
-        /// ClearML's regular expression, as the user wrote it.
-        pattern: String,
-        /// The IDs of the projects it matched at the last refresh.
-        ids: HashSet<String>,
-    },
-}
-
-/// Whose tasks a rule watches. Entries are user IDs or names; either matches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UserFilter {
-    /// Everybody's.
-    Everyone,
-    /// Only these users'.
-    Only(HashSet<String>),
-    /// Everybody's but these users'.
-    Except(HashSet<String>),
+    /// A rule that tells a channel of every failure that the original tells of.
+    pub fn new(name: impl Into<String>, destination: Destination) -> Self {
+        Self {
+            name: name.into(),
+            conditions: Conditions::default(),
+            destination,
+            timing: Timing::default(),
+            style: Style::default(),
+            stuck: None,
+            continues: true,
+            own_task: None,
+        }
+    }
 }
 
 /// The filter that kept an outcome from being alerted.
@@ -149,16 +143,19 @@ impl Rule {
     }
 
     fn status(&self, outcome: Outcome) -> Option<Suppression> {
-        if self.outcomes.contains(outcome) {
+        if self.conditions.outcomes.contains(outcome) {
             return None;
         }
-        let watched: Vec<&str> =
-            Outcome::ALL.into_iter().filter(|each| self.outcomes.contains(*each)).map(Outcome::as_str).collect();
+        let watched: Vec<&str> = Outcome::ALL
+            .into_iter()
+            .filter(|each| self.conditions.outcomes.contains(*each))
+            .map(Outcome::as_str)
+            .collect();
         Some(suppressed(Filter::Status, format!("{outcome}, watched: {}", watched.join(", "))))
     }
 
     fn project(&self, task: &Task) -> Option<Suppression> {
-        let ProjectFilter::Matching { pattern, ids } = &self.projects else {
+        let ProjectFilter::Matching { pattern, ids } = &self.conditions.projects else {
             return None;
         };
         if task.project.as_ref().is_some_and(|project| ids.contains(&project.id)) {
@@ -175,7 +172,7 @@ impl Rule {
             })
         };
         let label = task.user_label().unwrap_or("unknown");
-        match &self.users {
+        match &self.conditions.users {
             UserFilter::Only(list) if !is_in(list) => {
                 Some(suppressed(Filter::User, format!("`{label}` is not among the included users")))
             }
@@ -187,18 +184,21 @@ impl Rule {
     }
 
     fn manual(&self, task: &Task) -> Option<Suppression> {
-        (!self.include_manual && task.has_system_tag("development"))
+        (!self.conditions.include_manual && task.has_system_tag("development"))
             .then(|| suppressed(Filter::Manual, "started by hand (system tag `development`)".to_owned()))
     }
 
     fn archived(&self, task: &Task) -> Option<Suppression> {
-        (!self.include_archived && task.has_system_tag("archived"))
+        (!self.conditions.include_archived && task.has_system_tag("archived"))
             .then(|| suppressed(Filter::Archived, "archived (system tag `archived`)".to_owned()))
     }
 
     fn iterations(&self, task: &Task) -> Option<Suppression> {
-        (task.last_iteration < self.min_iterations).then(|| {
-            suppressed(Filter::Iterations, format!("{} of at least {}", task.last_iteration, self.min_iterations))
+        (task.last_iteration < self.conditions.min_iterations).then(|| {
+            suppressed(
+                Filter::Iterations,
+                format!("{} of at least {}", task.last_iteration, self.conditions.min_iterations),
+            )
         })
     }
 }
@@ -212,6 +212,12 @@ mod tests {
     use super::*;
     use crate::domain::decide::tests::{task, watch_all};
     use crate::domain::{Named, Status};
+
+    fn with(change: impl FnOnce(&mut Conditions)) -> Rule {
+        let mut rule = watch_all();
+        change(&mut rule.conditions);
+        rule
+    }
 
     fn reason(rule: &Rule, task: &Task) -> Option<String> {
         match rule.judge(task, task.outcome().unwrap()) {
@@ -233,26 +239,25 @@ mod tests {
         let cases = [
             (watch_all(), task(Status::Completed), "status: completed, watched: failed"),
             (
-                Rule {
-                    projects: ProjectFilter::Matching { pattern: "^nlp".to_owned(), ids: none.clone() },
-                    ..watch_all()
-                },
+                with(|asked| {
+                    asked.projects = ProjectFilter::Matching { pattern: "^nlp".to_owned(), ids: none.clone() };
+                }),
                 failed.clone(),
                 "project: `vision/resnet` does not match `^nlp`",
             ),
             (
-                Rule { users: UserFilter::Only(none), ..watch_all() },
+                with(|asked| asked.users = UserFilter::Only(none)),
                 failed.clone(),
                 "user: `Ada` is not among the included users",
             ),
             (
-                Rule { users: UserFilter::Except(HashSet::from(["u1".to_owned()])), ..watch_all() },
+                with(|asked| asked.users = UserFilter::Except(HashSet::from(["u1".to_owned()]))),
                 failed.clone(),
                 "user: `Ada` is among the excluded users",
             ),
             (watch_all(), tagged("development"), "manual: started by hand (system tag `development`)"),
             (watch_all(), tagged("archived"), "archived: archived (system tag `archived`)"),
-            (Rule { min_iterations: 8, ..watch_all() }, failed, "iterations: 7 of at least 8"),
+            (with(|asked| asked.min_iterations = 8), failed, "iterations: 7 of at least 8"),
         ];
         for (rule, task, expected) in cases {
             assert_eq!(reason(&rule, &task).as_deref(), Some(expected));
@@ -271,18 +276,21 @@ mod tests {
     fn what_a_flag_includes_is_alerted() {
         let failed = task(Status::Failed);
         let tagged = Task { system_tags: vec!["development".to_owned(), "archived".to_owned()], ..failed.clone() };
-        let open = Rule { include_manual: true, include_archived: true, min_iterations: 7, ..watch_all() };
+        let open = with(|asked| {
+            *asked =
+                Conditions { include_manual: true, include_archived: true, min_iterations: 7, ..Conditions::default() };
+        });
         assert_eq!(reason(&open, &tagged), None);
         for entry in ["u1", "Ada"] {
-            let only = Rule { users: UserFilter::Only(HashSet::from([entry.to_owned()])), ..watch_all() };
+            let only = with(|asked| asked.users = UserFilter::Only(HashSet::from([entry.to_owned()])));
             assert_eq!(reason(&only, &failed), None, "{entry}");
         }
     }
 
     #[test]
     fn an_empty_project_set_and_a_task_without_project_never_widen() {
-        let rule =
-            Rule { projects: ProjectFilter::Matching { pattern: String::new(), ids: HashSet::new() }, ..watch_all() };
+        let nothing = ProjectFilter::Matching { pattern: String::new(), ids: HashSet::new() };
+        let rule = with(|asked| asked.projects = nothing);
         let homeless = Task { project: None, ..task(Status::Failed) };
         let nameless = Task { project: Some(Named { id: String::new(), name: None }), ..task(Status::Failed) };
         for each in [homeless, nameless, task(Status::Failed)] {
