@@ -14,7 +14,7 @@ mod pages;
 
 use std::time::{Duration, Instant};
 
-use clearml_alerts::domain::{AlertState, Filter, Outcome, Stamp};
+use clearml_alerts::domain::{AlertState, Cause, Filter, Outcome, Stamp};
 use clearml_alerts::store::{Access, Exclusion, GroupBy, HistoryFilter, Order, Place, Store};
 
 const MANY_ALERTS: &str = include_str!("../many_alerts.sql");
@@ -95,6 +95,8 @@ fn filters() -> Vec<(&'static str, HistoryFilter)> {
         ("--channel, unknown", HistoryFilter { channels: some("elsewhere"), ..all() }),
         ("--reason", HistoryFilter { reasons: some("at least"), ..all() }),
         ("--reason, unknown", HistoryFilter { reasons: some("at most"), ..all() }),
+        ("--cause crash", HistoryFilter { causes: vec![Cause::Crash], ..all() }),
+        ("--cause, none of them", HistoryFilter { causes: vec![Cause::NonResponsive], ..all() }),
         ("--filter iterations", HistoryFilter { filters: vec![Filter::Iterations], ..all() }),
         (
             "--state suppressed --status completed",

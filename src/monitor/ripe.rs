@@ -71,7 +71,8 @@ mod tests {
             queue: None,
         };
         let channel = "#ml".to_owned();
-        PendingAlert { id, rule: "default".to_owned(), run: 1, outcome: Outcome::Failed, channel, task, url: None }
+        let (rule, url, why) = ("default".to_owned(), None, None);
+        PendingAlert { id, rule, run: 1, outcome: Outcome::Failed, channel, task, url, why }
     }
 
     fn ids(alerts: &[PendingAlert]) -> Vec<i64> {

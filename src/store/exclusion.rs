@@ -1,6 +1,6 @@
 //! What is left out of history, and how a person writes it.
 
-use crate::domain::{AlertState, Filter, Outcome};
+use crate::domain::{AlertState, Cause, Filter, Outcome};
 
 /// Something that is left out of history; the texts mean what they mean in a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +23,13 @@ pub enum Exclusion {
     Reason(String),
     /// A filter.
     Filter(Filter),
+    /// A cause.
+    Cause(Cause),
 }
 
 /// How it is written.
-const FIELDS: &str = "write project=, task=, user=, status=, state=, rule=, channel=, reason= or filter= with a value";
+const FIELDS: &str =
+    "write project=, task=, user=, status=, state=, rule=, channel=, reason=, filter= or cause= with a value";
 
 impl Exclusion {
     /// Reads `user=bob`. The error is what to write instead.
@@ -54,6 +57,10 @@ impl Exclusion {
                 let filter = Filter::ALL.into_iter().find(|filter| filter.as_str() == value);
                 Self::Filter(filter.ok_or_else(|| one_of(&words))?)
             }
+            "cause" => {
+                let words = Cause::ALL.map(Cause::as_str);
+                Self::Cause(Cause::parse(value).ok_or_else(|| one_of(&words))?)
+            }
             _ => return Err(FIELDS.to_owned()),
         })
     }
@@ -68,7 +75,8 @@ mod tests {
         assert_eq!(Exclusion::parse("user=b=ob"), Ok(Exclusion::User("b=ob".to_owned())));
         assert_eq!(Exclusion::parse("status=ABORTED"), Ok(Exclusion::Status(Outcome::Stopped)));
         assert_eq!(Exclusion::parse("filter=silence"), Ok(Exclusion::Filter(Filter::Silence)));
-        for wrong in ["bob", "user=", "colour=red", "status=running", "state=x", "filter=x"] {
+        assert_eq!(Exclusion::parse("cause=crash"), Ok(Exclusion::Cause(Cause::Crash)));
+        for wrong in ["bob", "user=", "colour=red", "status=running", "state=x", "filter=x", "cause=x"] {
             assert!(Exclusion::parse(wrong).unwrap_err().starts_with("write "), "{wrong}");
         }
     }

@@ -30,20 +30,20 @@ type Beginning = Vec<Value>;
 const SILENCE: Facets =
     Facets { index: "alerts_by_silence", columns: &["silence_id"], holds: " AND a.silence_id IS NOT NULL" };
 const KIND: Facets =
-    Facets { index: "alerts_by_kind", columns: &["state", "outcome", "rule", "channel", "filter"], holds: "" };
+    Facets { index: "alerts_by_kind", columns: &["state", "outcome", "rule", "channel", "filter", "cause"], holds: "" };
 const REASON: Facets = Facets {
     index: "alerts_by_reason",
-    columns: &["reason", "state", "outcome", "rule", "channel", "filter"],
+    columns: &["reason", "state", "outcome", "rule", "channel", "filter", "cause"],
     holds: " AND a.reason IS NOT NULL",
 };
 const USER: Facets = Facets {
     index: "alerts_by_user",
-    columns: &["user_id", "user", "state", "outcome", "rule", "channel", "filter"],
+    columns: &["user_id", "user", "state", "outcome", "rule", "channel", "filter", "cause"],
     holds: "",
 };
 const PROJECT: Facets = Facets {
     index: "alerts_by_project",
-    columns: &["project_id", "project", "user_id", "user", "state", "outcome", "rule", "channel", "filter"],
+    columns: &["project_id", "project", "user_id", "user", "state", "outcome", "rule", "channel", "filter", "cause"],
     holds: "",
 };
 
@@ -211,13 +211,13 @@ fn begins(columns: &[&str]) -> String {
 }
 
 fn has_kind(filter: &HistoryFilter) -> bool {
-    let HistoryFilter { statuses, states, rules, channels, filters, not, .. } = filter;
+    let HistoryFilter { statuses, states, rules, channels, filters, causes, not, .. } = filter;
     let excluded = not.iter().any(|not| {
-        use Exclusion::{Channel, Filter, Rule, State, Status};
-        matches!(not, Status(_) | State(_) | Rule(_) | Channel(_) | Filter(_))
+        use Exclusion::{Cause, Channel, Filter, Rule, State, Status};
+        matches!(not, Status(_) | State(_) | Rule(_) | Channel(_) | Filter(_) | Cause(_))
     });
     let is_empty = statuses.is_empty() && states.is_empty() && rules.is_empty();
-    !is_empty || !channels.is_empty() || !filters.is_empty() || excluded
+    !is_empty || !channels.is_empty() || !filters.is_empty() || !causes.is_empty() || excluded
 }
 
 /// Goes from one value of a column to the next, and below each that fits, through the next column.
@@ -288,6 +288,7 @@ fn fits(filter: &HistoryFilter, columns: &[&str], beginning: &[Value]) -> bool {
         Some("state") => one_of(&mut filter.states.iter().map(|state| state.as_str())),
         Some("outcome") => one_of(&mut filter.statuses.iter().map(|status| status.as_str())),
         Some("rule") => one_of(&mut filter.rules.iter().map(String::as_str)),
+        Some("cause") => one_of(&mut filter.causes.iter().map(|cause| cause.as_str())),
         Some("filter") => one_of(&mut filter.filters.iter().map(|filter| filter.as_str())),
         Some("channel") => {
             filter.channels.is_empty() || filter.channels.iter().any(|channel| bare(channel) == bare(&last))
@@ -302,6 +303,7 @@ fn fits(filter: &HistoryFilter, columns: &[&str], beginning: &[Value]) -> bool {
         (Some("outcome"), Exclusion::Status(status)) => last == status.as_str(),
         (Some("rule"), Exclusion::Rule(rule)) => last == *rule,
         (Some("filter"), Exclusion::Filter(filter)) => last == filter.as_str(),
+        (Some("cause"), Exclusion::Cause(cause)) => last == cause.as_str(),
         (Some("channel"), Exclusion::Channel(channel)) => bare(&last) == bare(channel),
         (Some("project"), Exclusion::Project(part)) | (Some("user"), Exclusion::User(part)) => named(part),
         (Some("reason"), Exclusion::Reason(part)) => holds(&last, part),

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::facets::Facets;
 use super::history::{history, question};
 use super::{Access, Exclusion, HistoryFilter, Order, Place, Store};
-use crate::domain::{AlertState, Filter, Outcome, Stamp};
+use crate::domain::{AlertState, Cause, Filter, Outcome, Stamp};
 
 /// The generator of the benchmark.
 const MANY_ALERTS: &str = include_str!("../../benches/many_alerts.sql");
@@ -46,6 +46,10 @@ fn filters() -> Vec<(&'static str, HistoryFilter)> {
         ("a filter that kept nothing quiet", HistoryFilter { filters: vec![Filter::Archived], ..all() }),
         ("a reason", HistoryFilter { reasons: some("AT LEAST"), ..all() }),
         ("no such reason", HistoryFilter { reasons: some("at most"), ..all() }),
+        ("a cause", HistoryFilter { causes: vec![Cause::CudaOutOfMemory], ..all() }),
+        ("causes", HistoryFilter { causes: vec![Cause::Crash, Cause::AbortedByUser], ..all() }),
+        ("no such cause", HistoryFilter { causes: vec![Cause::NonResponsive], ..all() }),
+        ("not the cause", HistoryFilter { not: vec![Exclusion::Cause(Cause::Crash)], ..all() }),
         ("a silence", HistoryFilter { silence: Some(1), ..all() }),
         ("an outcome", HistoryFilter { statuses: vec![Outcome::Stopped], ..all() }),
         ("all outcomes", HistoryFilter { statuses: Outcome::ALL.to_vec(), ..all() }),

@@ -1,7 +1,7 @@
 //! The address of a list of alerts: the filters of `history` by the same names, and where the page begins. What is not
 //! understood is refused, never left out: a filter never widens.
 
-use crate::domain::{AlertState, Filter, Outcome, Stamp};
+use crate::domain::{AlertState, Cause, Filter, Outcome, Stamp};
 use crate::settings::time::parse_since;
 use crate::store::{Exclusion, GroupBy, HistoryFilter, Order, Place};
 
@@ -63,12 +63,13 @@ impl Begin {
 }
 
 /// What alerts can be counted by, by the words of `history --group-by`.
-pub(super) const FIELDS: [(GroupBy, &str); 6] = [
+pub(super) const FIELDS: [(GroupBy, &str); 7] = [
     (GroupBy::Project, "project"),
     (GroupBy::User, "user"),
     (GroupBy::Status, "status"),
     (GroupBy::Rule, "rule"),
     (GroupBy::State, "state"),
+    (GroupBy::Cause, "cause"),
     (GroupBy::Day, "day"),
 ];
 
@@ -114,6 +115,7 @@ impl Asked {
             "user" => filter.users.push(text.to_owned()),
             "status" => filter.statuses.push(Outcome::parse(text).ok_or_else(|| not("outcome"))?),
             "state" => filter.states.push(AlertState::parse(text).ok_or_else(|| not("state"))?),
+            "cause" => filter.causes.push(Cause::parse(text).ok_or_else(|| not("cause"))?),
             "rule" => filter.rules.push(text.to_owned()),
             "channel" => filter.channels.push(text.to_owned()),
             "reason" => filter.reasons.push(text.to_owned()),
@@ -183,14 +185,14 @@ mod tests {
 
     #[test]
     fn the_names_of_history_filter() {
-        let query =
-            "since=1h&project=vision&project=nlp&status=failed&state=dead&state=held&task=%3Cb%3E&user=&limit=7";
+        let query = "since=1h&project=vision&project=nlp&status=failed&state=dead&state=held&cause=crash&task=%3Cb%3E&user=&limit=7";
         let asked = read(query, NOW).unwrap();
         assert_eq!(asked.filter.since, Some(Stamp::from_millis(NOW.as_millis() - 3_600_000)));
         assert_eq!(asked.filter.projects, ["vision", "nlp"]);
         assert_eq!(asked.filter.statuses, [Outcome::Failed]);
         assert_eq!(asked.filter.states, [AlertState::Dead, AlertState::Held]);
         assert_eq!(asked.filter.tasks, ["<b>"]);
+        assert_eq!(asked.filter.causes, [Cause::Crash]);
         assert_eq!((asked.filter.users.len(), asked.filter.limit), (0, 7));
         let more =
             read("reason=disk&filter=silence&silence=3&not=user%3Dbob&not=state%3Dsent&group-by=day", NOW).unwrap();
@@ -222,6 +224,7 @@ mod tests {
             "not=bob",
             "not=state%3Dx",
             "filter=x",
+            "cause=x",
             "silence=x",
             "group-by=task",
         ] {

@@ -1,10 +1,10 @@
 //! `history`: which alerts, and how they are printed.
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::{Format, outcome};
-use crate::domain::{Filter, Outcome};
+use crate::domain::{Cause, Filter, Outcome};
 use crate::settings::time::parse_since;
 use crate::settings::{DatabaseFlags, Since};
 use crate::store::Exclusion;
@@ -51,11 +51,16 @@ pub struct HistoryArguments {
     /// Kept quiet by this filter: status, project, user, manual, archived, iterations, silence
     #[arg(long, value_name = "FILTER", value_parser = filter, value_delimiter = ',', help_heading = "Which alerts")]
     pub filter: Vec<Filter>,
+    /// Whose task ended because of this
+    #[arg(
+        long, value_name = "CAUSE", value_parser = causes(), value_delimiter = ',', help_heading = "Which alerts"
+    )]
+    pub cause: Vec<Cause>,
     /// Kept quiet by this silence, by number
     #[arg(long, value_name = "ID", help_heading = "Which alerts")]
     pub silence: Option<i64>,
     /// Leave out: project=TEXT, task=TEXT, user=USER, status=STATUS, state=STATE, rule=RULE, channel=CHANNEL,
-    /// reason=TEXT or filter=FILTER; can be given several times
+    /// reason=TEXT, filter=FILTER or cause=CAUSE; can be given several times
     #[arg(long, value_name = "FIELD=VALUE", value_parser = Exclusion::parse, help_heading = "Which alerts")]
     pub not: Vec<Exclusion>,
     /// Only those that come after this alert in the list: the next page
@@ -70,7 +75,7 @@ pub struct HistoryArguments {
     /// How to print them
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
-    /// Count them instead, by project, user, status, rule, state or day
+    /// Count them instead, by project, user, status, rule, state, cause or day
     #[arg(long, value_name = "FIELD", value_enum, help_heading = "What to print", conflicts_with = "follow")]
     pub group_by: Option<GroupField>,
     /// Tell how many they are and how late they came instead: median and 95th percentile, from status change to Slack
@@ -106,6 +111,8 @@ pub enum GroupField {
     Rule,
     /// The state
     State,
+    /// Why the task ended
+    Cause,
     /// The day of the outcome (UTC)
     Day,
 }
@@ -113,4 +120,9 @@ pub enum GroupField {
 fn filter(word: &str) -> Result<Filter, String> {
     let words = || Filter::ALL.map(Filter::as_str).join(", ");
     Filter::ALL.into_iter().find(|filter| filter.as_str() == word).ok_or_else(|| format!("write one of {}", words()))
+}
+
+fn causes() -> impl TypedValueParser<Value = Cause> {
+    PossibleValuesParser::new(Cause::ALL.map(Cause::as_str))
+        .try_map(|word| Cause::parse(&word).ok_or_else(|| format!("there is no cause `{word}`")))
 }
