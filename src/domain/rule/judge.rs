@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use super::conditions::quoted;
 use super::{Filter, Rule, Suppression, UserFilter, Verdict, suppressed};
+use crate::domain::cause::Cause;
 use crate::domain::message::words;
 use crate::domain::task::{Named, Outcome, Task};
 
@@ -27,7 +28,7 @@ impl<'t> Subject<'t> {
 
     /// Why it ended, in a word, as far as the row tells; `None` where it completed.
     fn cause(&self) -> Option<&'static str> {
-        *self.cause.get_or_init(|| None)
+        *self.cause.get_or_init(|| Cause::of(self.task).map(Cause::as_str))
     }
 }
 
@@ -52,7 +53,7 @@ impl Rule {
             Filter::Status => asked.outcomes.contains(subject.outcome),
             Filter::Project => asked.projects.admits(task),
             Filter::User => self.admits_user(task),
-            Filter::Manual => asked.include_manual || !task.has_system_tag("development"),
+            Filter::Manual => asked.include_manual || !task.is_run_by_hand(),
             Filter::Archived => asked.include_archived || !task.has_system_tag("archived"),
             Filter::Hidden => asked.include_hidden || !task.has_system_tag("hidden"),
             Filter::Kind => asked.kinds.is_empty() || task.kind.as_ref().is_some_and(|kind| asked.kinds.contains(kind)),
