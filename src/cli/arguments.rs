@@ -70,6 +70,15 @@ Examples:
   clearml-alerts explain https://app.clear.ml/projects/…/tasks/4f2a9c…/output/log
   clearml-alerts explain 4f2a9c --project vision --format json";
 
+const TEST_RULES_EXAMPLES: &str = "\
+Takes the flags of `run`: give those that you want to try. Reads the database
+and ClearML, and changes neither.
+
+Examples:
+  clearml-alerts test-rules 4f2a9c4f2a9c4f2a9c4f2a9c4f2a9c4f --project vision
+  clearml-alerts test-rules --since 7d --min-num-iterations 100
+  clearml-alerts test-rules --since 7d --all --format json";
+
 const CHECK_EXAMPLES: &str = "\
 Takes the flags of `run`: give those of your service. Nothing is changed.
 
@@ -125,6 +134,9 @@ pub enum Command {
     /// Tell why a task was, or was not, alerted; posts nothing
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Box<ExplainArguments>),
+    /// Put past outcomes to the rules: who would have heard of what; sends nothing
+    #[command(after_help = TEST_RULES_EXAMPLES)]
+    TestRules(Box<TestRulesArguments>),
     /// Check settings, ClearML, Slack and the database, one line each
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Box<CheckArguments>),
@@ -218,6 +230,23 @@ pub struct ExplainArguments {
     /// How to print it
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: ReportFormat,
+    /// Every setting.
+    #[command(flatten)]
+    pub flags: AllFlags,
+}
+
+/// `test-rules`.
+#[derive(Args, Debug, Clone, Default)]
+pub struct TestRulesArguments {
+    /// A task that has ended, by its ID or the address of its page; without it, --since says which
+    #[arg(value_name = "TASK")]
+    pub task: Option<String>,
+    /// Show every rule, not only those that would alert
+    #[arg(long)]
+    pub all: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: RulesFormat,
     /// Every setting.
     #[command(flatten)]
     pub flags: AllFlags,
@@ -537,6 +566,16 @@ pub enum ReportFormat {
     Json,
 }
 
+/// How outcomes that are put to rules are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum RulesFormat {
+    /// A table
+    #[default]
+    Table,
+    /// One JSON array, with every rule
+    Json,
+}
+
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
@@ -560,6 +599,7 @@ impl Arguments {
             Command::Run(run) => run.flags.service.verbosity(),
             Command::Once(once) => once.flags.service.verbosity(),
             Command::Explain(explain) => explain.flags.service.verbosity(),
+            Command::TestRules(test) => test.flags.service.verbosity(),
             Command::Check(check) => check.flags.service.verbosity(),
             _ => 0,
         }

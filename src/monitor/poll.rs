@@ -166,11 +166,7 @@ impl Poller {
 
     /// What the rules look at besides what every rule needs.
     fn wanted(&self) -> Wanted {
-        let any = |asks: fn(&Rule) -> bool| self.rules.iter().any(asks);
-        Wanted {
-            hidden: any(|rule| rule.conditions.include_hidden),
-            metrics: any(|rule| rule.conditions.metric.is_some()),
-        }
+        super::replay::wanted(&self.rules)
     }
 
     /// One poll. The first one on a fresh database begins to watch: from the server's newest stamp, alerting nothing, or

@@ -43,6 +43,7 @@ mod silence;
 mod slack_faults;
 mod slack_flags;
 mod terminal;
+mod test_rules;
 mod trouble;
 mod users;
 mod web;
