@@ -42,6 +42,7 @@ mod silence;
 mod slack_faults;
 mod slack_flags;
 mod terminal;
+mod test_rules;
 mod trouble;
 mod users;
 mod web;
