@@ -1,6 +1,5 @@
 //! From settings to clients: the only place that knows how the settings' words become the rooms' configurations.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +12,9 @@ use super::{start, test_knobs};
 
 use crate::clock::Clock;
 use crate::domain::delivery::{OnUnknown, Waits};
-use crate::domain::{Conditions, Destination, Outcome, ProjectFilter, Redactor, Rule, UserFilter};
+use crate::domain::{ProjectFilter, Redactor, Rule};
 use crate::monitor::{self, Deliverer, DeliveryConfig, MonitorError, Poller, PollerConfig, Progress, StartRequest};
-use crate::settings::{self, ClearmlSettings, RuleSettings, Since, SlackAccess, SlackSettings};
+use crate::settings::{self, ClearmlSettings, RuleSet, Since, SlackAccess, SlackSettings};
 use crate::store::{Access, Store};
 use crate::{clearml, slack};
 
@@ -77,60 +76,25 @@ pub(super) fn slack_client_of(access: SlackAccess) -> Result<slack::Client, slac
     })
 }
 
-/// The rule that the command line describes, its users resolved by the server's list.
-pub(super) async fn default_rule(
-    settings: &RuleSettings,
-    channel: &str,
-    clearml: &clearml::Client,
-) -> Result<Rule, MonitorError> {
-    let users = match &settings.users {
-        settings::UserFilter::Everyone => UserFilter::Everyone,
-        settings::UserFilter::Only(users) => UserFilter::Only(users.iter().cloned().collect()),
-        settings::UserFilter::Except(users) => UserFilter::Except(users.iter().cloned().collect()),
-    };
-    let (users, unknown) = monitor::resolve_users(clearml, users).await?;
-    for user in unknown {
+/// The rules with their users resolved by the server's list.
+pub(super) async fn ready_rules(set: &RuleSet, clearml: &clearml::Client) -> Result<Vec<Rule>, MonitorError> {
+    let mut rules = set.rules.clone();
+    for user in monitor::resolve_users(clearml, &mut rules).await? {
         tracing::warn!(user, "ClearML knows no user of this name; it is taken for a user's ID");
     }
-    let outcomes = [
-        Some(Outcome::Failed),
-        settings.include_completed.then_some(Outcome::Completed),
-        settings.include_aborted.then_some(Outcome::Stopped),
-    ];
-    let projects = settings.project_pattern.as_ref().map_or(ProjectFilter::All, |pattern| ProjectFilter::Matching {
-        pattern: pattern.clone(),
-        ids: HashSet::new(),
-    });
-    let mut rule = Rule::new(Rule::DEFAULT_NAME, Destination::Channel(channel.to_owned()));
-    rule.conditions = Conditions {
-        outcomes: outcomes.into_iter().flatten().collect(),
-        projects,
-        min_iterations: settings.min_iterations,
-        include_manual: settings.include_manual,
-        include_archived: settings.include_archived,
-        users,
-        ..Conditions::default()
-    };
-    rule.style.prefix = Some(settings.message_prefix.clone()).filter(|prefix| !prefix.is_empty());
-    Ok(rule)
+    Ok(rules)
 }
 
-/// The rule that the command line describes, its users and its projects resolved as a poll would.
-pub(super) async fn resolved_rule(
-    settings: &RuleSettings,
-    channel: &str,
-    clearml: &clearml::Client,
-) -> Result<Rule, MonitorError> {
-    let mut rule = default_rule(settings, channel, clearml).await?;
-    rule.conditions.projects = match rule.conditions.projects {
-        ProjectFilter::All => ProjectFilter::All,
-        ProjectFilter::Matching { pattern, .. } => {
-            let found = monitor::find_projects(&pattern, clearml).await?;
-            let ids = found.into_iter().map(|project| project.id).collect();
-            ProjectFilter::Matching { pattern, ids }
+/// The rules, their users and their projects resolved as a poll would.
+pub(super) async fn resolved_rules(set: &RuleSet, clearml: &clearml::Client) -> Result<Vec<Rule>, MonitorError> {
+    let mut rules = ready_rules(set, clearml).await?;
+    for rule in &mut rules {
+        if let ProjectFilter::Matching { pattern, ids } = &mut rule.conditions.projects {
+            let found = monitor::find_projects(pattern, clearml).await?;
+            *ids = found.into_iter().map(|project| project.id).collect();
         }
-    };
-    Ok(rule)
+    }
+    Ok(rules)
 }
 
 /// The two halves of a monitor, and what wakes the second when the first has news.
@@ -206,21 +170,7 @@ pub(super) fn server_name(settings: &ClearmlSettings) -> String {
     settings.api.as_str().trim_end_matches('/').to_owned()
 }
 
-/// What a rule watches, in words.
-pub(super) fn in_words(rule: &Rule) -> String {
-    let outcomes: Vec<&str> = Outcome::ALL
-        .into_iter()
-        .filter(|outcome| rule.conditions.outcomes.contains(*outcome))
-        .map(crate::domain::message::words::outcome)
-        .collect();
-    let projects = match &rule.conditions.projects {
-        ProjectFilter::All => "every project".to_owned(),
-        ProjectFilter::Matching { pattern, .. } => format!("projects that match {pattern}"),
-    };
-    format!("{} tasks of {projects}", outcomes.join(", "))
-}
-
 /// The start message of a service.
 pub(super) fn start_request(rule: &Rule, refresh: Duration, resume: Option<crate::domain::Stamp>) -> StartRequest {
-    StartRequest { channel: rule.destination.common_lane(), watches: in_words(rule), refresh, resume }
+    StartRequest { channel: rule.destination.common_lane(), watches: rule.watches(), refresh, resume }
 }

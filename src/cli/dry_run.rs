@@ -12,23 +12,27 @@ use crate::domain::Rule;
 use crate::domain::message::words;
 use crate::domain::text::single_line;
 use crate::monitor::{self, Depth, PollReport, Poller, PollerConfig};
-use crate::settings::{self, AllFlags, ClearmlSettings};
+use crate::settings::{self, AllFlags, ClearmlSettings, ConfigFile, NoChannel};
 use crate::store::{Overwrite, RecordedAlert, Store};
+
+/// The channel of rules that say none: nothing is posted.
+const NO_CHANNEL: &str = "(no channel)";
 
 /// Runs the command.
 pub(super) async fn run(flags: &AllFlags, context: &Context) -> anyhow::Result<Exit> {
     let environment = context.environment();
-    let service = settings::resolve_service(&flags.service)?;
-    let rule_settings = settings::resolve_rule(&flags.rule)?;
-    let database = settings::resolve_database(&flags.database, environment)?;
-    let clearml_settings = settings::resolve_clearml(environment)?;
+    let file = ConfigFile::load(&flags.database, environment)?;
+    let service = settings::resolve_service(&flags.service, &file)?;
+    let rule_set = settings::resolve_rules(flags, &file, NoChannel::Call(NO_CHANNEL))?;
+    let database = settings::resolve_database(&flags.database, environment, &file)?;
+    let clearml_settings = settings::resolve_clearml(environment, &file)?;
     let channel = flags.slack.channel.as_deref();
     let folder = tempfile::tempdir()?;
     let server = assemble::server_name(&clearml_settings);
     let store = throw_away_copy(&database.path, folder.path(), &server).await?;
     let clearml = assemble::clearml_client(&clearml_settings, context)?;
     clearml.login().await?;
-    let rule = assemble::default_rule(&rule_settings, channel.unwrap_or_default(), &clearml).await?;
+    let rule = assemble::ready_rules(&rule_set, &clearml).await?.remove(0);
     monitor::require_projects(&rule, &clearml).await?;
     let waiting = usize::try_from(store.queue_counts().await?.undelivered()).unwrap_or(usize::MAX);
     let mut poller = poller(store, clearml, context, &clearml_settings, rule.clone(), service.since);
@@ -70,8 +74,7 @@ async fn throw_away_copy(path: &Path, folder: &Path, server: &str) -> anyhow::Re
 }
 
 fn describe(report: &PollReport, rule: &Rule, channel: Option<&str>, waiting: usize) -> String {
-    let mut text =
-        format!("Dry run: nothing was written and nothing was posted. It watches {}.\n", assemble::in_words(rule));
+    let mut text = format!("Dry run: nothing was written and nothing was posted. It watches {}.\n", rule.watches());
     if report.began && report.since.is_none() {
         text.push_str("A first run would begin to watch now and alert nothing yet; ");
         text.push_str("--since 24h shows what it would have alerted.\n");

@@ -10,14 +10,15 @@ use crate::agent::{self, AgentError, Enqueued, Plan, Program};
 use crate::clearml;
 use crate::domain::WebPages;
 use crate::monitor;
-use crate::settings::{self, ClearmlSettings, EnqueueSettings, ProgramSource};
+use crate::settings::{self, ClearmlSettings, ConfigFile, EnqueueSettings, NoChannel, ProgramSource};
 
 /// Prints the script that an agent would run.
 pub(super) fn print_script(arguments: &RunArguments, context: &Context) -> anyhow::Result<Exit> {
+    let file = ConfigFile::load(&arguments.flags.database, context.environment())?;
     let enqueue = enqueue_settings(arguments)?;
     let (program, _) = match enqueue.program {
         // Only an upload needs to know ClearML at all.
-        ProgramSource::Upload => program(enqueue.program, &settings::resolve_clearml(context.environment())?)?,
+        ProgramSource::Upload => program(enqueue.program, &settings::resolve_clearml(context.environment(), &file)?)?,
         ProgramSource::Download { address, sha256 } => (Program::Download { address, sha256 }, None),
         ProgramSource::Installed => (Program::Installed, None),
     };
@@ -28,17 +29,18 @@ pub(super) fn print_script(arguments: &RunArguments, context: &Context) -> anyho
 /// Enqueues the monitor.
 pub(super) async fn run(arguments: &RunArguments, context: &Context) -> anyhow::Result<Exit> {
     let flags = &arguments.flags;
-    let service = settings::resolve_service(&flags.service)?;
-    let rule = settings::resolve_rule(&flags.rule)?;
+    let file = ConfigFile::load(&flags.database, context.environment())?;
+    let service = settings::resolve_service(&flags.service, &file)?;
+    let rules = settings::resolve_rules(flags, &file, NoChannel::Refuse)?;
     let enqueue = enqueue_settings(arguments)?;
-    let channel = settings::check_slack_flags(&flags.slack)?;
-    let clearml_settings = settings::resolve_clearml(context.environment())?;
+    settings::check_slack_flags(&flags.slack, &file)?;
+    let clearml_settings = settings::resolve_clearml(context.environment(), &file)?;
     let (program, executable) = program(enqueue.program.clone(), &clearml_settings)?;
     let clearml = assemble::clearml_client(&clearml_settings, context)?;
     clearml.login().await?;
     // What would fail on the agent's machine, a person should hear here.
-    let rule = assemble::default_rule(&rule, &channel, &clearml).await?;
-    monitor::require_projects(&rule, &clearml).await?;
+    let rules = assemble::ready_rules(&rules, &clearml).await?;
+    monitor::require_projects(&rules[0], &clearml).await?;
     let queue = agent::find_queue(&clearml, &service.queue, enqueue.create_queue).await?;
     let plan = Plan {
         task: enqueue.task.clone(),

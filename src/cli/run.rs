@@ -13,7 +13,7 @@ use super::{assemble, enqueue, own_task, signals};
 use crate::agent::{Ending, Host, Life};
 use crate::domain::Stamp;
 use crate::monitor::{self, ServiceConfig};
-use crate::settings::{self, Announce, Settings};
+use crate::settings::{self, Announce, ConfigFile, Settings};
 
 /// At most one start message in so long, however often the service is started.
 const ANNOUNCE_EVERY: std::time::Duration = std::time::Duration::from_mins(10);
@@ -26,16 +26,17 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
     if let Some(task) = own_task::id(context.environment())? {
         return Box::pin(as_task(&arguments, &task, context)).await;
     }
-    if !settings::resolve_service(&arguments.flags.service)?.local {
+    let file = ConfigFile::load(&arguments.flags.database, context.environment())?;
+    if !settings::resolve_service(&arguments.flags.service, &file)?.local {
         return enqueue::run(&arguments, context).await;
     }
     let settings = Settings::resolve(&arguments.flags, context.environment())?;
-    let web = settings::resolve_web(&arguments.web, context.environment())?;
+    let web = settings::resolve_web(&arguments.web, context.environment(), &settings.file)?;
     let stop = signals::stop_on_request();
     let watched = Watched::begin(web, &settings, context, &stop).await?;
     let Some(monitor) = ready(&settings, context, &stop).await? else { return Ok(Exit::Done) };
-    let is_shown = !arguments.register.no_clearml_task.unwrap_or_default();
-    let life = if is_shown { own_task::show(&monitor, &arguments.flags, context, &stop).await? } else { None };
+    let is_hidden = arguments.register.no_clearml_task.unwrap_or(!settings.service.clearml_task);
+    let life = if is_hidden { None } else { own_task::show(&monitor, &arguments.flags, context, &stop).await? };
     if life.is_none() {
         context.log.console.close();
     }
@@ -44,11 +45,13 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
 
 /// The service as the task that an agent runs: the task's parameters win over the command line.
 async fn as_task(arguments: &RunArguments, task: &str, context: &Context) -> anyhow::Result<Exit> {
-    let clearml = assemble::clearml_client(&settings::resolve_clearml(context.environment())?, context)?;
+    // Which file the task's parameters name is known only once ClearML has told them.
+    let file = ConfigFile::load(&arguments.flags.database, context.environment())?;
+    let clearml = assemble::clearml_client(&settings::resolve_clearml(context.environment(), &file)?, context)?;
     let task = own_task::find(&clearml, task).await?;
     let settings = own_task::settings(&arguments.flags, &task, context.environment())?;
     context.log.set_level(Level::of_service(settings.service.verbose));
-    let web = settings::resolve_web(&arguments.web, context.environment())?;
+    let web = settings::resolve_web(&arguments.web, context.environment(), &settings.file)?;
     let stop = signals::stop_on_request();
     let watched = Watched::begin(web, &settings, context, &stop).await?;
     let host = own_task::host(context.environment());
@@ -110,7 +113,7 @@ async fn watch(
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         server = monitor.server,
-        watches = assemble::in_words(&monitor.rule),
+        watches = monitor.rule.watches(),
         channel = %monitor.rule.destination,
         database = %monitor.store.path().display(),
         refresh_seconds = settings.service.refresh.as_secs_f64(),

@@ -9,7 +9,7 @@ use super::{UsageError, assemble, output};
 use crate::domain::silence::SilenceTerms;
 use crate::domain::text::single_line;
 use crate::domain::{Coverage, Silence, Stamp};
-use crate::settings::{Since, resolve_database};
+use crate::settings::{Since, find_database};
 use crate::store::{Ending, NewSilence, SilenceRecord};
 
 /// Runs the command.
@@ -24,7 +24,7 @@ pub(super) async fn run(command: SilenceCommand, context: &Context) -> anyhow::R
 async fn add(arguments: SilenceAdd, context: &Context) -> anyhow::Result<Exit> {
     let now = context.clock.now();
     let new = wanted(&arguments, now)?;
-    let path = resolve_database(&arguments.database, context.environment())?.path;
+    let path = find_database(&arguments.database, context.environment())?.path;
     let store = assemble::write_database(&path)?;
     let (covers, until) = (new.coverage.to_string(), new.ends_at);
     let id = store.add_silence(new, now).await?;
@@ -76,7 +76,7 @@ fn wanted(arguments: &SilenceAdd, now: Stamp) -> Result<NewSilence, UsageError> 
 }
 
 async fn list(arguments: &SilenceList, context: &Context) -> anyhow::Result<Exit> {
-    let path = resolve_database(&arguments.database, context.environment())?.path;
+    let path = find_database(&arguments.database, context.environment())?.path;
     let store = assemble::read_database(&path)?;
     let now = context.clock.now();
     let silences = store.silences(arguments.all, now).await?;
@@ -111,7 +111,7 @@ fn in_words(out: &mut dyn Write, silence: &SilenceRecord, now: Stamp) -> io::Res
 }
 
 async fn end(arguments: SilenceEnd, context: &Context) -> anyhow::Result<Exit> {
-    let path = resolve_database(&arguments.database, context.environment())?.path;
+    let path = find_database(&arguments.database, context.environment())?.path;
     let store = assemble::write_database(&path)?;
     let id = arguments.id;
     match store.end_silence(id, arguments.author, context.clock.now()).await? {

@@ -70,7 +70,7 @@ pub(super) struct Monitor {
 /// before the file is made; on one that is there already, the lock comes first, a Slack that is away is no hindrance, and
 /// a server that is away is waited for where `when_away` says so.
 pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: WhenAway) -> anyhow::Result<Monitor> {
-    for warning in &settings.clearml.warnings {
+    for warning in settings.clearml.warnings.iter().chain(settings.file.warnings()) {
         tracing::warn!("{warning}");
     }
     let path = &settings.database.path;
@@ -165,9 +165,11 @@ fn private_directory(directory: &Path) -> std::io::Result<()> {
 
 async fn log_in(settings: &Settings, clearml: &clearml::Client) -> Result<Rule, MonitorError> {
     clearml.login().await?;
-    let rule = assemble::default_rule(&settings.rule, &settings.slack.channel, clearml).await?;
-    monitor::require_projects(&rule, clearml).await?;
-    Ok(rule)
+    let rules = assemble::ready_rules(&settings.rules, clearml).await?;
+    for rule in &rules {
+        monitor::require_projects(rule, clearml).await?;
+    }
+    Ok(rules.into_iter().next().expect("one"))
 }
 
 /// Before the very first watch, and before a channel is used that never was: a token or a channel that cannot work is an

@@ -44,7 +44,7 @@ impl Watched {
         if let Some(site) = &self.site {
             let facts = Facts {
                 server: monitor.server.clone(),
-                watches: super::assemble::in_words(&monitor.rule),
+                watches: monitor.rule.watches(),
                 channel: monitor.rule.destination.to_string(),
             };
             let reader = Store::open(monitor.store.path(), Access::Read, "")?;

@@ -8,9 +8,9 @@ use crate::clearml::{ClearmlError, Client, Session};
 use crate::cli::assemble;
 use crate::cli::start::Context;
 use crate::domain::message::words;
-use crate::domain::{Named, Stamp};
+use crate::domain::{Named, ProjectFilter, Rule, Stamp, UserFilter};
 use crate::monitor::{self, MonitorError};
-use crate::settings::{RuleSettings, ServiceSettings, UserFilter};
+use crate::settings::{RuleSet, ServiceSettings};
 
 /// Clocks that differ by no more than this are as good as equal: the server's is known to the second.
 const CLOCKS_AGREE: Duration = Duration::from_secs(5);
@@ -38,9 +38,9 @@ pub(super) async fn look(settled: &Settled, context: &Context) -> Vec<Item> {
         }
     }
     items.extend(clock(client.server_time(), context.clock.now()));
-    if let Some(rule) = &settled.rule {
-        items.push(projects(rule, &client).await);
-        items.extend(users(rule, &client).await);
+    if let Some(set) = &settled.rules {
+        items.extend(projects(set, &client).await);
+        items.extend(users(set, &client).await);
     }
     if let Some(service) = settled.service.as_ref().filter(|service| !service.local) {
         items.push(queue(service, &client).await);
@@ -71,11 +71,17 @@ pub(super) fn clock(server: Option<Stamp>, ours: Stamp) -> Option<Item> {
     Some(Item::warning(Area::Clearml, "clock", found, mend))
 }
 
-async fn projects(rule: &RuleSettings, client: &Client) -> Item {
-    let Some(pattern) = &rule.project_pattern else {
-        return Item::ok(Area::Clearml, "projects", "no pattern: every project is watched");
-    };
-    found_projects(pattern, monitor::find_projects(pattern, client).await)
+async fn projects(set: &RuleSet, client: &Client) -> Vec<Item> {
+    let mut items = Vec::new();
+    for rule in &set.rules {
+        items.push(match &rule.conditions.projects {
+            ProjectFilter::All => Item::ok(Area::Clearml, "projects", "no pattern: every project is watched"),
+            ProjectFilter::Matching { pattern, .. } => {
+                found_projects(pattern, monitor::find_projects(pattern, client).await)
+            }
+        });
+    }
+    items
 }
 
 pub(super) fn found_projects(pattern: &str, found: Result<Vec<Named>, MonitorError>) -> Item {
@@ -101,18 +107,30 @@ pub(super) fn found_projects(pattern: &str, found: Result<Vec<Named>, MonitorErr
     }
 }
 
-async fn users(rule: &RuleSettings, client: &Client) -> Vec<Item> {
-    let (flag, wanted) = match &rule.users {
-        UserFilter::Everyone => return Vec::new(),
-        UserFilter::Only(users) => ("--include-users", users),
-        UserFilter::Except(users) => ("--exclude-users", users),
-    };
+async fn users(set: &RuleSet, client: &Client) -> Vec<Item> {
+    let wanted: Vec<(String, &String)> = set.rules.iter().flat_map(|rule| users_of(rule, set.of_file)).collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
     let known = match client.users().await {
         Ok(known) => known,
         Err(error) => return vec![Item::clearml_error("users", &error)],
     };
     let is_known = |user: &String| known.iter().any(|each| each.name == *user || each.id == *user);
-    wanted.iter().map(|user| found_user(flag, user, is_known(user))).collect()
+    wanted.iter().map(|(asked, user)| found_user(asked, user, is_known(user))).collect()
+}
+
+/// The users that a rule names, each with what names it.
+fn users_of(rule: &Rule, of_file: bool) -> Vec<(String, &String)> {
+    let (flag, key, users) = match &rule.conditions.users {
+        UserFilter::Everyone => return Vec::new(),
+        UserFilter::Only(users) => ("--include-users", "users", users),
+        UserFilter::Except(users) => ("--exclude-users", "exclude_users", users),
+    };
+    let asked = if of_file { format!("rule `{}`: {key}", rule.name) } else { flag.to_owned() };
+    let mut users: Vec<&String> = users.iter().collect();
+    users.sort_unstable();
+    users.into_iter().map(|user| (asked.clone(), user)).collect()
 }
 
 pub(super) fn found_user(flag: &str, user: &str, is_known: bool) -> Item {

@@ -147,6 +147,20 @@ pub enum Operator {
     NotEqual,
 }
 
+impl Operator {
+    /// The sign in the config file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::Greater => ">",
+            Self::AtLeast => ">=",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+        }
+    }
+}
+
 /// A regular expression of ours: unanchored, case-sensitive.
 #[derive(Debug, Clone)]
 pub struct Pattern(Regex);

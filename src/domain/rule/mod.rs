@@ -3,6 +3,7 @@
 mod conditions;
 mod destination;
 mod telling;
+mod words;
 
 use std::collections::HashSet;
 use std::fmt;
