@@ -1,11 +1,13 @@
 //! Composing: from alerts that wait to messages in the outbox, each with its exact payload. A console that cannot be
-//! fetched costs the alert its console, never the alert.
+//! fetched costs the alert its console, never the alert; one whose last lines are still with the agent is waited for, for
+//! some seconds.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
-use super::deliver::Deliverer;
+use super::deliver::{Deliverer, Next};
 use super::error::MonitorError;
 use crate::domain::message::{
     self, AlertMessage, DigestItem, DigestMessage, Place, SilenceNotice, StartNotice, compose_alert, compose_digest,
@@ -36,38 +38,43 @@ const DIGEST_AGE: Duration = Duration::from_mins(5);
 const FLOOD_LASTS: Duration = Duration::from_mins(1);
 
 impl Deliverer {
-    /// Composes what waits for `channel`: alerts one by one, or a digest where they are too many. Returns whether there
-    /// was anything.
-    pub(super) async fn compose_due(&mut self, channel: &str, channel_id: &str) -> Result<bool, MonitorError> {
+    /// Composes what waits for `channel`: alerts one by one, or a digest where they are too many. Tells whether there was
+    /// anything, or when there will be.
+    pub(super) async fn compose_due(&mut self, channel: &str, channel_id: &str) -> Result<Next, MonitorError> {
         if self.compose_notice(channel, channel_id).await? {
-            return Ok(true);
+            return Ok(Next::Now);
         }
         if self.compose_silence_end(channel, channel_id).await? {
-            return Ok(true);
+            return Ok(Next::Now);
         }
         let waiting = self.store.count_to_compose(channel).await?;
         if waiting == 0 {
-            return Ok(false);
+            return Ok(Next::Idle);
         }
         let open_digest = self.open_digest(channel).await?;
         let is_flood = self.config.digest_above > 0 && (waiting > self.config.digest_above || open_digest.is_some());
         let composed = if is_flood {
             vec![self.digest(channel, channel_id, open_digest).await?]
         } else {
-            self.alerts(channel, channel_id).await?
+            let alerts = self.store.alerts_to_compose(channel, BATCH).await?;
+            let (server_time, longest) = (self.clearml.server_time(), self.config.waits.console);
+            let (ripe, first) = self.ripening.sort(alerts, server_time, longest, Instant::now());
+            if let (true, Some(at)) = (ripe.is_empty(), first) {
+                return Ok(Next::At(at));
+            }
+            self.alerts(&ripe, channel_id).await
         };
         self.store.enqueue(composed, self.clock.now()).await?;
         crate::crash::point("payload_stored");
-        Ok(true)
+        Ok(Next::Now)
     }
 
-    async fn alerts(&self, channel: &str, channel_id: &str) -> Result<Vec<NewDelivery>, MonitorError> {
-        let alerts = self.store.alerts_to_compose(channel, BATCH).await?;
+    async fn alerts(&self, alerts: &[PendingAlert], channel_id: &str) -> Vec<NewDelivery> {
         let composed = alerts.iter().map(|alert| async move {
             let console = self.console(alert).await;
             self.compose_one(alert, channel_id, console.as_ref())
         });
-        Ok(join_all(composed).await)
+        join_all(composed).await
     }
 
     fn compose_one(

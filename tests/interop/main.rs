@@ -16,6 +16,7 @@
 )]
 
 mod agent;
+mod last_lines;
 mod python;
 #[path = "../black_box/world.rs"]
 #[allow(dead_code, reason = "the black-box tests use the rest of it")]
