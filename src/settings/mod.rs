@@ -12,6 +12,7 @@ pub mod clearml_conf;
 pub mod config_file;
 mod database;
 pub mod defaults;
+mod destinations;
 mod environment;
 mod error;
 pub mod flags;
@@ -31,6 +32,7 @@ mod webhooks;
 pub use clearml::{ClearmlSettings, Credentials, resolve_clearml};
 pub use config_file::ConfigFile;
 pub use database::{DatabaseSettings, find_database, resolve_database};
+pub use destinations::{DestinationSettings, SlackUser, SlackWebhook, UserMap, Webhook};
 pub use environment::text as variable_text;
 pub use environment::{Environment, MapEnvironment, ProcessEnvironment};
 pub use error::SettingsError;
@@ -45,7 +47,7 @@ pub use task_parameters::{TaskParameter, apply_parameters, parameters_of};
 pub use time::Since;
 pub use values::{parse_switch, parse_verbosity};
 pub use web::{Listen, Readers, WebSettings, resolve_web};
-pub use webhooks::{SlackWebhook, Webhook, WebhookSettings, resolve_webhooks};
+pub use webhooks::resolve_destinations;
 
 /// Everything that a command that watches needs to know.
 #[derive(Debug, Clone)]
@@ -56,8 +58,8 @@ pub struct Settings {
     pub slack: SlackSettings,
     /// Who hears of which tasks.
     pub rules: RuleSet,
-    /// Where else alerts go.
-    pub webhooks: WebhookSettings,
+    /// What the names of destinations mean.
+    pub destinations: DestinationSettings,
     /// How the service runs.
     pub service: ServiceSettings,
     /// Where it remembers.
@@ -72,11 +74,12 @@ impl Settings {
         let file = ConfigFile::load(&flags.database, environment)?;
         let service = resolve_service(&flags.service, &file)?;
         let rules = resolve_rules(flags, &file, NoChannel::Refuse)?;
-        let slack = resolve_slack(&flags.slack, environment, &file)?;
-        let webhooks = resolve_webhooks(&file, environment)?;
+        let mut slack = resolve_slack(&flags.slack, environment, &file)?;
+        let (destinations, named) = resolve_destinations(&file, environment)?;
         let database = resolve_database(&flags.database, environment, &file)?;
         let clearml = resolve_clearml(environment, &file)?;
-        Ok(Self { clearml, slack, rules, webhooks, service, database, file })
+        slack.origins.extend(named);
+        Ok(Self { clearml, slack, destinations, rules, service, database, file })
     }
 
     /// Settles every part for the monitor that runs as a ClearML task: the task's arguments win over the flags, and a
@@ -104,7 +107,6 @@ impl Settings {
             &self.clearml.origins,
             &self.slack.origins,
             &self.rules.origins,
-            &self.webhooks.origins,
             &self.service.origins,
             &self.database.origins,
         ];

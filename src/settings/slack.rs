@@ -1,7 +1,5 @@
 //! Where alerts go: the channel, the token, Slack's address and the pace.
 
-use std::collections::BTreeMap;
-
 use clap::ValueEnum;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -30,8 +28,6 @@ pub struct SlackSettings {
     pub digest_above: u32,
     /// What becomes of a message whose arrival stays unknown.
     pub on_unknown: OnUnknown,
-    /// Slack's ID or e-mail address of users, by the name or ID that ClearML knows them by.
-    pub users: BTreeMap<String, String>,
     /// Where each of these came from.
     pub origins: Vec<Origin>,
 }
@@ -63,7 +59,6 @@ pub fn resolve_slack(
         rate: number(&rate, &defaults::SLACK_RATE_RANGE, "number of messages a second")?,
         digest_above: number(&digest, &defaults::DIGEST_RANGE, "whole number")?,
         on_unknown,
-        users: file.users().clone(),
         origins,
     };
     settings.origins.extend([

@@ -30,8 +30,8 @@ pub(super) fn settle(flags: &AllFlags, environment: &dyn Environment) -> (Settle
         items.extend(web_address(clearml));
     }
     let slack = slack(flags, environment, &file, &mut items);
-    let webhooks = settings::resolve_webhooks(&file, environment);
-    part("webhooks", webhooks, &mut items, |part| &part.origins);
+    let destinations = settings::resolve_destinations(&file, environment);
+    part("destinations", destinations, &mut items, |(_, origins)| origins);
     let rules = rules(flags, &file, &mut items);
     let channels = rules.as_ref().map(|set| slack_channels(&set.rules)).unwrap_or_default();
     let service = settings::resolve_service(&flags.service, &file);

@@ -27,6 +27,7 @@ pub use problem::{ConfigErrors, Problem};
 pub use rules::FileRule;
 pub use webhooks::FileWebhook;
 
+use super::destinations::UserMap;
 use super::environment::Environment;
 use super::error::SettingsError;
 use super::flags::DatabaseFlags;
@@ -43,7 +44,7 @@ pub struct ConfigFile {
     values: BTreeMap<&'static str, Found>,
     redact: Vec<Found>,
     secrets: BTreeMap<&'static str, SecretPlace>,
-    users: BTreeMap<String, String>,
+    users: UserMap,
     slack_webhooks: BTreeMap<String, SecretPlace>,
     webhooks: Vec<FileWebhook>,
     rules: Vec<FileRule>,
@@ -111,7 +112,7 @@ impl ConfigFile {
         }
         if let Some(table) = root.table("slack") {
             sections::slack(self, &table, path);
-            self.users = webhooks::users(&table);
+            self.users = webhooks::users(&table, path);
             self.slack_webhooks = webhooks::slack(&table, path);
             table.finish();
         }
@@ -221,7 +222,7 @@ impl ConfigFile {
         &self.redact
     }
 
-    pub(super) fn users(&self) -> &BTreeMap<String, String> {
+    pub(super) fn users(&self) -> &UserMap {
         &self.users
     }
 

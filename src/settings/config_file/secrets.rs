@@ -38,7 +38,7 @@ impl SecretPlace {
         let written = table.text(keys.written);
         let variable = table.text(keys.variable);
         let file = table.text(keys.file);
-        let source = |at: &At<String>| Source::Config { path: path.to_owned(), line: at.line, key: at.place.clone() };
+        let source = |at: &At<String>| at.source(path);
         match (written, variable, file) {
             (None, None, None) => None,
             (Some(at), None, None) => {

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::ConfigFile;
 use super::secrets::{SecretKeys, SecretPlace};
 use super::table::{At, Table};
-use crate::settings::source::{Found, Source};
+use crate::settings::source::Found;
 
 /// A key in its table, and its dotted path.
 type Key = (&'static str, &'static str);
@@ -80,7 +80,7 @@ fn values(file: &mut ConfigFile, table: &Table<'_>, path: &Path, keys: &[Key]) {
 }
 
 fn found(at: At<String>, path: &Path) -> Found {
-    Found { text: at.value, source: Source::Config { path: path.to_owned(), line: at.line, key: at.place } }
+    Found { source: at.source(path), text: at.value }
 }
 
 fn secret(file: &mut ConfigFile, table: &Table<'_>, path: &Path, dotted: &'static str, keys: &SecretKeys) {

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::nearest::nearest;
 use super::problem::{Problem, shown};
+use crate::settings::source::Source;
 use crate::settings::time::parse_duration;
 
 /// What reading the whole file brings besides values.
@@ -52,6 +53,11 @@ pub(super) struct At<T> {
 }
 
 impl<T> At<T> {
+    /// The place, given the file.
+    pub(super) fn source(&self, path: &std::path::Path) -> Source {
+        Source::Config { path: path.to_owned(), line: self.line, key: self.place.clone() }
+    }
+
     pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> At<U> {
         At { value: change(self.value), line: self.line, place: self.place }
     }

@@ -47,7 +47,7 @@ fn the_example_is_right_and_says_what_it_says() {
         Some(Stuck { silent: Some(Duration::from_hours(1)), iteration: Some(Duration::from_hours(3)) })
     );
     assert_eq!(vision.style.fields.as_deref(), Some(&Field::ALL[..]));
-    assert_eq!(parsed.file.users()["grace"], "grace@example.com");
+    assert_eq!(parsed.file.users().0["grace"], crate::settings::SlackUser::Email("grace@example.com".to_owned()));
 }
 
 #[test]

@@ -10,13 +10,12 @@ use secrecy::SecretString;
 use super::problem::shown;
 use super::secrets::{SecretKeys, SecretPlace};
 use super::table::Table;
+use crate::settings::destinations::{UserMap, Webhook};
+use crate::settings::error::SettingsError;
+use crate::settings::source::Source;
 
 const URL: SecretKeys = SecretKeys { written: "url", variable: "url_env", file: "url_file" };
 const SECRET: SecretKeys = SecretKeys { written: "secret", variable: "secret_env", file: "secret_file" };
-/// How long a webhook may take to answer, where nobody says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest that a webhook may be given.
-const LONGEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A generic webhook as the file describes it.
 #[derive(Debug, Clone)]
@@ -26,36 +25,22 @@ pub struct FileWebhook {
     pub(in crate::settings) url: SecretPlace,
     pub(in crate::settings) secret: Option<SecretPlace>,
     /// Sent with every request; the values may be secrets.
-    pub headers: Vec<(String, SecretString)>,
+    pub(in crate::settings) headers: Vec<(String, SecretString, Source)>,
     /// How long it may take to answer.
     pub timeout: Duration,
 }
 
 /// Whom Slack knows by which ID or e-mail, by the name or ID that ClearML knows them by.
-pub(super) fn users(slack: &Table<'_>) -> BTreeMap<String, String> {
-    let Some(table) = slack.table("users") else { return BTreeMap::new() };
-    let mut users = BTreeMap::new();
+pub(super) fn users(slack: &Table<'_>, path: &Path) -> UserMap {
+    let mut users = UserMap::default();
+    let Some(table) = slack.table("users") else { return users };
     for (user, at) in table.named_texts() {
-        let who = at.value.trim().to_owned();
-        if !is_slack_id(&who) && !is_email(&who) {
+        if users.insert(&user, &at.value, &at.source(path)).is_err() {
             let remedy = "write a member ID (in Slack: the profile, Copy member ID) or an e-mail address";
             table.refuse::<_, ()>(&at, "", "is neither a Slack user's ID nor an e-mail address", remedy);
         }
-        users.insert(user, who);
     }
     users
-}
-
-fn is_slack_id(text: &str) -> bool {
-    text.starts_with(['U', 'W'])
-        && text.len() >= 5
-        && text.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit())
-}
-
-fn is_email(text: &str) -> bool {
-    let parts = text.split_once('@');
-    parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'))
-        && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control())
 }
 
 /// Slack's incoming webhooks by name.
@@ -76,7 +61,7 @@ pub(super) fn generic(table: &Table<'_>, path: &Path) -> Vec<FileWebhook> {
     for (name, webhook) in table.named_tables() {
         let url = url(&name, &webhook, path);
         let secret = SecretPlace::read(&webhook, &SECRET, path);
-        let headers = webhook.table("headers").map(|headers| self::headers(&headers)).unwrap_or_default();
+        let headers = webhook.table("headers").map(|headers| self::headers(&headers, path)).unwrap_or_default();
         let timeout = timeout(&webhook);
         webhook.finish();
         webhooks.extend(url.map(|url| FileWebhook { name, url, secret, headers, timeout }));
@@ -100,23 +85,28 @@ fn url(name: &str, webhook: &Table<'_>, path: &Path) -> Option<SecretPlace> {
     url
 }
 
-fn headers(table: &Table<'_>) -> Vec<(String, SecretString)> {
+fn headers(table: &Table<'_>, path: &Path) -> Vec<(String, SecretString, Source)> {
     let mut headers = Vec::new();
     for (name, at) in table.named_texts() {
-        let is_name =
-            name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter)) && !name.is_empty();
-        let is_value = at.value.chars().all(|letter| letter == ' ' || letter.is_ascii_graphic());
-        if !is_name || !is_value {
-            table.refuse::<_, ()>(&at, "", "is no header", "write a name and a value in plain ASCII");
+        let source = at.source(path);
+        let tried = Webhook::new("https://example.com", &source)
+            .and_then(|webhook| webhook.with_header(&name, &at.value, &source));
+        if let Err(error) = tried {
+            let told = match error {
+                SettingsError::Invalid { problem, remedy, .. } => format!("{problem}: {remedy}"),
+                SettingsError::InvalidSecret { problem, remedy, .. } => format!("{problem}: {remedy}"),
+                other => other.to_string(),
+            };
+            table.reading.problem(at.line, format!("{} {told}", at.place));
         }
-        headers.push((name, SecretString::from(at.value)));
+        headers.push((name, SecretString::from(at.value), source));
     }
     headers
 }
 
 fn timeout(webhook: &Table<'_>) -> Duration {
-    let Some(at) = webhook.duration("timeout") else { return TIMEOUT };
-    if at.value.is_zero() || at.value > LONGEST_TIMEOUT {
+    let Some(at) = webhook.duration("timeout") else { return Webhook::TIMEOUT };
+    if at.value.is_zero() || at.value > Webhook::LONGEST_TIMEOUT {
         let told = crate::settings::time::format_duration(at.value);
         webhook.refuse::<_, ()>(&at, &told, "is out of range", "write more than 0s and at most 1m");
     }
