@@ -12,6 +12,7 @@ use super::{start, test_knobs};
 
 use crate::clock::Clock;
 use crate::domain::delivery::{OnUnknown, Waits};
+use crate::domain::message::words;
 use crate::domain::{ProjectFilter, Redactor, Rule};
 use crate::monitor::{self, Deliverer, DeliveryConfig, MonitorError, Poller, PollerConfig, Progress, StartRequest};
 use crate::settings::{self, ClearmlSettings, RuleSet, Since, SlackAccess, SlackSettings};
@@ -116,8 +117,8 @@ pub(super) struct Parts {
     pub clearml: clearml::Client,
     /// Slack.
     pub slack: slack::Client,
-    /// The rule.
-    pub rule: Rule,
+    /// The rules, in the order of asking.
+    pub rules: Vec<Rule>,
     /// The time.
     pub clock: Clock,
     /// How patiently messages are sent.
@@ -143,10 +144,11 @@ pub(super) async fn halves(
     since: Option<Since>,
     on_progress: Box<dyn Fn(Progress) + Send + Sync>,
 ) -> anyhow::Result<Halves> {
-    let Parts { store, clearml, slack, rule, clock, waits, host, redact } = parts;
+    let Parts { store, clearml, slack, rules, clock, waits, host, redact } = parts;
     let web = clearml_settings.web.as_ref().map(ToString::to_string);
     let news = Arc::new(Notify::new());
-    let prefixes = rule.style.prefix.iter().map(|prefix| (rule.name.clone(), prefix.clone())).collect();
+    let prefix = |rule: &Rule| rule.style.prefix.clone().map(|prefix| (rule.name.clone(), prefix));
+    let prefixes = rules.iter().filter_map(prefix).collect();
     let config = DeliveryConfig {
         instance: store.monitor().await.context("reading the database")?.instance,
         host,
@@ -160,7 +162,7 @@ pub(super) async fn halves(
     };
     let deliverer = Deliverer::new(store.clone(), clearml.clone(), slack, clock.clone(), config);
     let server = server_name(clearml_settings);
-    let config = PollerConfig { rules: vec![rule], server, web, since, on_progress };
+    let config = PollerConfig { rules, server, web, since, on_progress };
     let poller = Poller::new(store, clearml, clock, config, Arc::clone(&news));
     Ok(Halves { poller, deliverer, news })
 }
@@ -170,7 +172,45 @@ pub(super) fn server_name(settings: &ClearmlSettings) -> String {
     settings.api.as_str().trim_end_matches('/').to_owned()
 }
 
-/// The start message of a service.
-pub(super) fn start_request(rule: &Rule, refresh: Duration, resume: Option<crate::domain::Stamp>) -> StartRequest {
-    StartRequest { channel: rule.destination.common_lane(), watches: rule.watches(), refresh, resume }
+/// What rules watch, in words: of one, all of it; of several, their names.
+pub(super) fn all_in_words(rules: &[Rule]) -> String {
+    match rules {
+        [rule] => rule.watches(),
+        several => {
+            let names: Vec<&str> = several.iter().map(|rule| rule.name.as_str()).collect();
+            format!("{} rules: {}", words::number(several.len()), names.join(", "))
+        }
+    }
+}
+
+/// Where rules tell, each place once.
+pub(super) fn destinations(rules: &[Rule]) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for destination in rules.iter().map(|rule| rule.destination.to_string()) {
+        if !all.contains(&destination) {
+            all.push(destination);
+        }
+    }
+    all.join(", ")
+}
+
+/// The lanes that rules tell of no task in particular, each once.
+pub(super) fn common_lanes(rules: &[Rule]) -> Vec<String> {
+    let mut lanes: Vec<String> = Vec::new();
+    for lane in rules.iter().map(|rule| rule.destination.common_lane()) {
+        if !lanes.contains(&lane) {
+            lanes.push(lane);
+        }
+    }
+    lanes
+}
+
+/// The start message of a service, in the first rule's channel; `None` where there is no rule.
+pub(super) fn start_request(
+    rules: &[Rule],
+    refresh: Duration,
+    resume: Option<crate::domain::Stamp>,
+) -> Option<StartRequest> {
+    let channel = rules.first()?.destination.common_lane();
+    Some(StartRequest { channel, watches: all_in_words(rules), refresh, resume })
 }

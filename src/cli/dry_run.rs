@@ -26,18 +26,22 @@ pub(super) async fn run(flags: &AllFlags, context: &Context) -> anyhow::Result<E
     let rule_set = settings::resolve_rules(flags, &file, NoChannel::Call(NO_CHANNEL))?;
     let database = settings::resolve_database(&flags.database, environment, &file)?;
     let clearml_settings = settings::resolve_clearml(environment, &file)?;
-    let channel = flags.slack.channel.as_deref();
     let folder = tempfile::tempdir()?;
     let server = assemble::server_name(&clearml_settings);
     let store = throw_away_copy(&database.path, folder.path(), &server).await?;
     let clearml = assemble::clearml_client(&clearml_settings, context)?;
     clearml.login().await?;
-    let rule = assemble::ready_rules(&rule_set, &clearml).await?.remove(0);
-    monitor::require_projects(&rule, &clearml).await?;
+    let rules = assemble::ready_rules(&rule_set, &clearml).await?;
+    for rule in &rules {
+        monitor::require_projects(rule, &clearml).await?;
+    }
+    let watches = assemble::all_in_words(&rules);
+    let to = assemble::destinations(&rules);
+    let channel = Some(to.as_str()).filter(|to| *to != NO_CHANNEL);
     let waiting = usize::try_from(store.queue_counts().await?.undelivered()).unwrap_or(usize::MAX);
-    let mut poller = poller(store, clearml, context, &clearml_settings, rule.clone(), service.since);
+    let mut poller = poller(store, clearml, context, &clearml_settings, rules, service.since);
     let report = poller.poll_once(Depth::Sweep).await?;
-    output::text(&describe(&report, &rule, channel, waiting))?;
+    output::text(&describe(&report, &watches, channel, waiting))?;
     Ok(Exit::Done)
 }
 
@@ -46,11 +50,11 @@ fn poller(
     clearml: clearml::Client,
     context: &Context,
     settings: &ClearmlSettings,
-    rule: Rule,
+    rules: Vec<Rule>,
     since: Option<settings::Since>,
 ) -> Poller {
     let config = PollerConfig {
-        rules: vec![rule],
+        rules,
         server: assemble::server_name(settings),
         web: settings.web.as_ref().map(ToString::to_string),
         since,
@@ -73,8 +77,8 @@ async fn throw_away_copy(path: &Path, folder: &Path, server: &str) -> anyhow::Re
     assemble::own_database(&copy, std::time::Duration::ZERO)
 }
 
-fn describe(report: &PollReport, rule: &Rule, channel: Option<&str>, waiting: usize) -> String {
-    let mut text = format!("Dry run: nothing was written and nothing was posted. It watches {}.\n", rule.watches());
+fn describe(report: &PollReport, watches: &str, channel: Option<&str>, waiting: usize) -> String {
+    let mut text = format!("Dry run: nothing was written and nothing was posted. It watches {watches}.\n");
     if report.began && report.since.is_none() {
         text.push_str("A first run would begin to watch now and alert nothing yet; ");
         text.push_str("--since 24h shows what it would have alerted.\n");

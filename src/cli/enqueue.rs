@@ -40,7 +40,9 @@ pub(super) async fn run(arguments: &RunArguments, context: &Context) -> anyhow::
     clearml.login().await?;
     // What would fail on the agent's machine, a person should hear here.
     let rules = assemble::ready_rules(&rules, &clearml).await?;
-    monitor::require_projects(&rules[0], &clearml).await?;
+    for rule in &rules {
+        monitor::require_projects(rule, &clearml).await?;
+    }
     let queue = agent::find_queue(&clearml, &service.queue, enqueue.create_queue).await?;
     let plan = Plan {
         task: enqueue.task.clone(),

@@ -44,8 +44,8 @@ impl Watched {
         if let Some(site) = &self.site {
             let facts = Facts {
                 server: monitor.server.clone(),
-                watches: monitor.rule.watches(),
-                channel: monitor.rule.destination.to_string(),
+                watches: super::assemble::all_in_words(&monitor.rules),
+                channel: super::assemble::destinations(&monitor.rules),
             };
             let reader = Store::open(monitor.store.path(), Access::Read, "")?;
             site.open(Opened { own: monitor.store.clone(), reader, facts });

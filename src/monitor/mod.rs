@@ -7,6 +7,7 @@ mod deliver;
 mod error;
 mod health;
 mod heartbeat;
+mod next_rules;
 mod poll;
 mod projects;
 mod prospect;
@@ -21,6 +22,7 @@ pub use deliver::{Deliverer, DeliveryConfig, Next, StartRequest, is_channel_id, 
 pub use error::MonitorError;
 pub use health::{Check, Health, health, oldest_good_poll};
 pub use heartbeat::Heartbeat;
+pub use next_rules::NextRules;
 pub use poll::{Depth, PollReport, Poller, PollerConfig, Progress};
 pub use prospect::{Prospect, WhyUnseen, prospect};
 pub use service::{ServiceConfig, log_once, run};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::MonitorError;
+use super::next_rules::NextRules;
 use super::projects::Projects;
 use super::status::Status;
 use tokio::sync::Notify;
@@ -84,7 +85,7 @@ pub struct Progress {
 
 /// What a poller needs to be told.
 pub struct PollerConfig {
-    /// The rules to ask, their users resolved. One project pattern at most is common to all.
+    /// The rules to ask, in order, their users resolved.
     pub rules: Vec<Rule>,
     /// The ClearML API address, as the database remembers it.
     pub server: String,
@@ -114,52 +115,67 @@ pub struct Poller {
     clock: Clock,
     config: PollerConfig,
     rules: Arc<Vec<Rule>>,
-    projects: Option<Projects>,
+    projects: Vec<Projects>,
+    next: NextRules,
+    own_task: Option<String>,
     news: Arc<Notify>,
 }
 
 impl Poller {
     /// A poller that wakes `news` whenever there is something to deliver.
     pub fn new(store: Store, clearml: Client, clock: Clock, config: PollerConfig, news: Arc<Notify>) -> Self {
-        let pattern = config.rules.iter().find_map(|rule| match &rule.conditions.projects {
-            ProjectFilter::All => None,
-            ProjectFilter::Matching { pattern, .. } => Some(pattern.clone()),
-        });
         let rules = Arc::new(config.rules.clone());
-        Self { store, clearml, clock, rules, projects: pattern.map(Projects::new), config, news }
+        let (projects, next) = (projects_of(&rules), NextRules::default());
+        Self { store, clearml, clock, rules, projects, next, own_task: None, config, news }
     }
 
     /// Keeps quiet about this task: it is the monitor itself.
     pub fn ignore_own_task(&mut self, task: &str) {
-        for rule in Arc::make_mut(&mut self.rules) {
-            rule.own_task = Some(task.to_owned());
-        }
+        self.own_task = Some(task.to_owned());
+        self.fill_in();
+    }
+
+    /// Where rules are put that this poller is to ask from its next poll on.
+    pub fn next_rules(&self) -> NextRules {
+        self.next.clone()
+    }
+
+    /// Asks these rules from now on, their users resolved. Each outcome is put to the rules once, when it is recorded, so
+    /// that a rule that is new here hears of what is recorded from now on and of nothing else.
+    pub fn replace_rules(&mut self, rules: Vec<Rule>) {
+        self.projects = projects_of(&rules);
+        self.rules = Arc::new(rules);
+        self.fill_in();
     }
 
     /// Refuses to start with a project pattern that matches nothing.
     pub async fn require_projects(&mut self) -> Result<(), MonitorError> {
-        let Some(projects) = &mut self.projects else {
-            return Ok(());
-        };
-        projects.require_match(&self.clearml).await?;
-        self.adopt_projects();
+        for projects in &mut self.projects {
+            projects.require_match(&self.clearml).await?;
+        }
+        self.fill_in();
         Ok(())
     }
 
-    fn adopt_projects(&mut self) {
-        let Some(filter) = self.projects.as_ref().map(Projects::filter) else {
-            return;
-        };
+    /// Completes the rules by what is known of their projects and of the monitor's own task.
+    fn fill_in(&mut self) {
         for rule in Arc::make_mut(&mut self.rules) {
-            if rule.conditions.projects != ProjectFilter::All {
-                rule.conditions.projects.clone_from(&filter);
+            let own =
+                self.projects.iter().map(Projects::filter).find(|filter| is_same(filter, &rule.conditions.projects));
+            if let Some(filter) = own {
+                rule.conditions.projects = filter;
             }
+            rule.own_task.clone_from(&self.own_task);
         }
     }
 
     /// One poll. The first one on a fresh database begins to watch: from the server's newest stamp, alerting nothing, or
     /// from where `--since` says.
     pub async fn poll_once(&mut self, depth: Depth) -> Result<PollReport, MonitorError> {
+        if let Some(rules) = self.next.take() {
+            tracing::info!(rules = rules.len(), "other rules from now on");
+            self.replace_rules(rules);
+        }
         let record = self.store.claim(&self.config.server).await?;
         let (watch_from, watermark, began) =
             if let (Some(watch_from), Some(watermark)) = (record.watch_from, record.watermark) {
@@ -278,10 +294,12 @@ impl Poller {
     }
 
     async fn rules_for(&mut self, tasks: &[Task]) -> Result<Arc<Vec<Rule>>, MonitorError> {
-        if let Some(projects) = &mut self.projects
-            && projects.refresh(&self.clearml, tasks).await?
-        {
-            self.adopt_projects();
+        let mut changed = false;
+        for projects in &mut self.projects {
+            changed |= projects.refresh(&self.clearml, tasks).await?;
+        }
+        if changed {
+            self.fill_in();
         }
         Ok(Arc::clone(&self.rules))
     }
@@ -295,4 +313,25 @@ impl Poller {
         }
         Ok(())
     }
+}
+
+/// Each pattern of the rules once, nothing of it looked up.
+fn projects_of(rules: &[Rule]) -> Vec<Projects> {
+    let mut patterns: Vec<&String> = Vec::new();
+    for rule in rules {
+        if let ProjectFilter::Matching { pattern, .. } = &rule.conditions.projects
+            && !patterns.contains(&pattern)
+        {
+            patterns.push(pattern);
+        }
+    }
+    patterns.into_iter().cloned().map(Projects::new).collect()
+}
+
+fn is_same(one: &ProjectFilter, two: &ProjectFilter) -> bool {
+    let pattern = |filter: &ProjectFilter| match filter {
+        ProjectFilter::All => None,
+        ProjectFilter::Matching { pattern, .. } => Some(pattern.clone()),
+    };
+    pattern(one) == pattern(two)
 }

@@ -21,7 +21,7 @@ pub(super) fn tell(
     task: &Task,
     recorded: Option<&TaskStory>,
     record: &MonitorRecord,
-    rule: &Rule,
+    rules: &[Rule],
 ) -> Foresight {
     match prospect {
         Prospect::Unseen(why) => {
@@ -31,7 +31,7 @@ pub(super) fn tell(
             }
             Foresight { what: "unseen", because }
         }
-        Prospect::Decided(decision) => decided(decision, task, recorded, record, rule),
+        Prospect::Decided(decision) => decided(decision, task, recorded, record, rules),
     }
 }
 
@@ -68,7 +68,7 @@ fn decided(
     task: &Task,
     recorded: Option<&TaskStory>,
     record: &MonitorRecord,
-    rule: &Rule,
+    rules: &[Rule],
 ) -> Foresight {
     let (what, mut because) = match decision.observation.change {
         Change::Nothing => ("nothing", vec!["nothing: this status with this stamp is recorded already".to_owned()]),
@@ -82,7 +82,7 @@ fn decided(
         Change::Moved => {
             ("moved", vec![format!("`{}` would be recorded; it is no end, so no rule is asked", task.status)])
         }
-        Change::Ended(outcome) => ("ended", verdicts(decision, outcome, recorded, rule)),
+        Change::Ended(outcome) => ("ended", verdicts(decision, outcome, recorded, rules)),
     };
     if recorded.is_none() && what != "nothing" {
         because.push(not_yet_polled(record));
@@ -90,23 +90,28 @@ fn decided(
     Foresight { what, because }
 }
 
-fn verdicts(decision: &Decision, outcome: Outcome, recorded: Option<&TaskStory>, rule: &Rule) -> Vec<String> {
+fn verdicts(decision: &Decision, outcome: Outcome, recorded: Option<&TaskStory>, rules: &[Rule]) -> Vec<String> {
     let run = decision.observation.known.run;
-    let was_told = recorded.is_some_and(|story| {
-        let same = |verdict: &&crate::store::VerdictRecord| {
-            verdict.run == run && verdict.alert.status == outcome && verdict.alert.rule == rule.name
-        };
-        story.verdicts.iter().any(|verdict| same(&verdict))
-    });
-    let outcome = words::outcome(outcome);
-    let of = |verdict: &Verdict| match verdict {
-        _ if was_told => format!("rule {}: it has spoken on run {run} {outcome} already, so nothing more", rule.name),
-        Verdict::Alert => format!("rule {}: run {run} {outcome} would be alerted to {}", rule.name, rule.destination),
+    let was_told = |rule: &Rule| {
+        recorded.is_some_and(|story| {
+            let same = |verdict: &&crate::store::VerdictRecord| {
+                verdict.run == run && verdict.alert.status == outcome && verdict.alert.rule == rule.name
+            };
+            story.verdicts.iter().any(|verdict| same(&verdict))
+        })
+    };
+    let words = words::outcome(outcome);
+    let of = |rule: &Rule, verdict: &Verdict| match verdict {
+        _ if was_told(rule) => {
+            format!("rule {}: it has spoken on run {run} {words} already, so nothing more", rule.name)
+        }
+        Verdict::Alert => format!("rule {}: run {run} {words} would be alerted to {}", rule.name, rule.destination),
         Verdict::Suppressed(why) => {
-            format!("rule {}: run {run} {outcome} would not be alerted, because of {why}", rule.name)
+            format!("rule {}: run {run} {words} would not be alerted, because of {why}", rule.name)
         }
     };
-    decision.verdicts.iter().map(|verdict| of(&verdict.verdict)).collect()
+    let verdicts = decision.verdicts.iter();
+    verdicts.filter_map(|each| Some(of(rules.get(each.rule)?, &each.verdict))).collect()
 }
 
 fn not_yet_polled(record: &MonitorRecord) -> String {

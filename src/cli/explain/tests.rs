@@ -115,13 +115,13 @@ fn story(verdicts: Vec<VerdictRecord>) -> TaskStory {
 fn explanation(recorded: Option<TaskStory>, task: Task, known: Option<&KnownTask>) -> Explanation {
     let rule = watch_all();
     let prospect = prospect(&record(), known, &task, std::slice::from_ref(&rule), &Silences::default());
-    let foresight = foresight::tell(&prospect, &task, recorded.as_ref(), &record(), &rule);
+    let foresight = foresight::tell(&prospect, &task, recorded.as_ref(), &record(), std::slice::from_ref(&rule));
     Explanation {
         task_id: task.id.clone(),
         recorded,
         clearml: OnServer::Task(Box::new(task)),
         if_polled_now: Some(foresight),
-        watch: watch(record(), Some(&rule)),
+        watch: watch(record(), Some(std::slice::from_ref(&rule))),
     }
 }
 
@@ -192,7 +192,7 @@ fn a_task_never_seen_and_every_reason_for_it() {
 fn a_database_that_never_watched() {
     let fresh = MonitorRecord { watch_from: None, watermark: None, last_poll_at: None, ..record() };
     let prospect = prospect(&fresh, None, &failed(), &[], &Silences::default());
-    insta::assert_debug_snapshot!("never_watched", foresight::tell(&prospect, &failed(), None, &fresh, &watch_all()));
+    insta::assert_debug_snapshot!("never_watched", foresight::tell(&prospect, &failed(), None, &fresh, &[watch_all()]));
 }
 
 #[test]
