@@ -13,8 +13,10 @@ use super::{start, test_knobs};
 use crate::clock::Clock;
 use crate::domain::delivery::{OnUnknown, Waits};
 use crate::domain::message::words;
-use crate::domain::{ProjectFilter, Redactor, Rule};
-use crate::monitor::{self, Deliverer, DeliveryConfig, MonitorError, Poller, PollerConfig, Progress, StartRequest};
+use crate::domain::{Redactor, Rule};
+use crate::monitor::{
+    self, Deliverer, DeliveryConfig, MonitorError, Poller, PollerConfig, Progress, Projects, StartRequest,
+};
 use crate::settings::{self, ClearmlSettings, RuleSet, Since, SlackAccess, SlackSettings};
 use crate::store::{Access, Store};
 use crate::{clearml, slack};
@@ -89,12 +91,7 @@ pub(super) async fn ready_rules(set: &RuleSet, clearml: &clearml::Client) -> Res
 /// The rules, their users and their projects resolved as a poll would.
 pub(super) async fn resolved_rules(set: &RuleSet, clearml: &clearml::Client) -> Result<Vec<Rule>, MonitorError> {
     let mut rules = ready_rules(set, clearml).await?;
-    for rule in &mut rules {
-        if let ProjectFilter::Matching { pattern, ids } = &mut rule.conditions.projects {
-            let found = monitor::find_projects(pattern, clearml).await?;
-            *ids = found.into_iter().map(|project| project.id).collect();
-        }
-    }
+    Projects::of(&rules).resolve(&mut rules, clearml).await?;
     Ok(rules)
 }
 
@@ -119,6 +116,8 @@ pub(super) struct Parts {
     pub slack: slack::Client,
     /// The rules, in the order of asking.
     pub rules: Vec<Rule>,
+    /// What is known of their project patterns.
+    pub projects: Projects,
     /// The time.
     pub clock: Clock,
     /// How patiently messages are sent.
@@ -144,7 +143,7 @@ pub(super) async fn halves(
     since: Option<Since>,
     on_progress: Box<dyn Fn(Progress) + Send + Sync>,
 ) -> anyhow::Result<Halves> {
-    let Parts { store, clearml, slack, rules, clock, waits, host, redact } = parts;
+    let Parts { store, clearml, slack, rules, projects, clock, waits, host, redact } = parts;
     let web = clearml_settings.web.as_ref().map(ToString::to_string);
     let news = Arc::new(Notify::new());
     let prefix = |rule: &Rule| rule.style.prefix.clone().map(|prefix| (rule.name.clone(), prefix));
@@ -162,7 +161,7 @@ pub(super) async fn halves(
     };
     let deliverer = Deliverer::new(store.clone(), clearml.clone(), slack, clock.clone(), config);
     let server = server_name(clearml_settings);
-    let config = PollerConfig { rules, server, web, since, on_progress };
+    let config = PollerConfig { rules, projects, server, web, since, on_progress };
     let poller = Poller::new(store, clearml, clock, config, Arc::clone(&news));
     Ok(Halves { poller, deliverer, news })
 }

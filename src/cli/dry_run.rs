@@ -7,12 +7,10 @@ use std::sync::Arc;
 use super::exit::Exit;
 use super::start::Context;
 use super::{assemble, output};
-use crate::clearml;
-use crate::domain::Rule;
 use crate::domain::message::words;
 use crate::domain::text::single_line;
-use crate::monitor::{self, Depth, PollReport, Poller, PollerConfig};
-use crate::settings::{self, AllFlags, ClearmlSettings, ConfigFile, NoChannel};
+use crate::monitor::{Depth, PollReport, Poller, PollerConfig, Projects};
+use crate::settings::{self, AllFlags, ConfigFile, NoChannel};
 use crate::store::{Overwrite, RecordedAlert, Store};
 
 /// The channel of rules that say none: nothing is posted.
@@ -32,35 +30,24 @@ pub(super) async fn run(flags: &AllFlags, context: &Context) -> anyhow::Result<E
     let clearml = assemble::clearml_client(&clearml_settings, context)?;
     clearml.login().await?;
     let rules = assemble::ready_rules(&rule_set, &clearml).await?;
-    for rule in &rules {
-        monitor::require_projects(rule, &clearml).await?;
-    }
+    let mut projects = Projects::of(&rules);
+    projects.require_match(&rules, &clearml).await?;
     let watches = assemble::all_in_words(&rules);
     let to = assemble::destinations(&rules);
     let channel = Some(to.as_str()).filter(|to| *to != NO_CHANNEL);
     let waiting = usize::try_from(store.queue_counts().await?.undelivered()).unwrap_or(usize::MAX);
-    let mut poller = poller(store, clearml, context, &clearml_settings, rules, service.since);
+    let config = PollerConfig {
+        rules,
+        projects,
+        server,
+        web: clearml_settings.web.as_ref().map(ToString::to_string),
+        since: service.since,
+        on_progress: super::progress::reporter(),
+    };
+    let mut poller = Poller::new(store, clearml, context.clock.clone(), config, Arc::default());
     let report = poller.poll_once(Depth::Sweep).await?;
     output::text(&describe(&report, &watches, channel, waiting))?;
     Ok(Exit::Done)
-}
-
-fn poller(
-    store: Store,
-    clearml: clearml::Client,
-    context: &Context,
-    settings: &ClearmlSettings,
-    rules: Vec<Rule>,
-    since: Option<settings::Since>,
-) -> Poller {
-    let config = PollerConfig {
-        rules,
-        server: assemble::server_name(settings),
-        web: settings.web.as_ref().map(ToString::to_string),
-        since,
-        on_progress: super::progress::reporter(),
-    };
-    Poller::new(store, clearml, context.clock.clone(), config, Arc::default())
 }
 
 /// A database to play with: a copy of the one that is there, or a fresh one.

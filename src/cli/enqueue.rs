@@ -9,7 +9,7 @@ use super::{assemble, output, own_task};
 use crate::agent::{self, AgentError, Enqueued, Plan, Program};
 use crate::clearml;
 use crate::domain::WebPages;
-use crate::monitor;
+use crate::monitor::Projects;
 use crate::settings::{self, ClearmlSettings, ConfigFile, EnqueueSettings, NoChannel, ProgramSource};
 
 /// Prints the script that an agent would run.
@@ -40,9 +40,7 @@ pub(super) async fn run(arguments: &RunArguments, context: &Context) -> anyhow::
     clearml.login().await?;
     // What would fail on the agent's machine, a person should hear here.
     let rules = assemble::ready_rules(&rules, &clearml).await?;
-    for rule in &rules {
-        monitor::require_projects(rule, &clearml).await?;
-    }
+    Projects::of(&rules).require_match(&rules, &clearml).await?;
     let queue = agent::find_queue(&clearml, &service.queue, enqueue.create_queue).await?;
     let plan = Plan {
         task: enqueue.task.clone(),

@@ -13,7 +13,7 @@ use super::patience::Patience;
 use super::progress;
 use crate::clock::Clock;
 use crate::domain::{Destination, Rule};
-use crate::monitor::{self, Deliverer, MonitorError, Poller};
+use crate::monitor::{self, Deliverer, MonitorError, Poller, Projects};
 use crate::settings::{Environment, Settings};
 use crate::store::{Store, StoreError};
 use crate::{clearml, slack};
@@ -82,9 +82,9 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     };
     let clearml = assemble::clearml_client(&settings.clearml, context)?;
     let slack = assemble::slack_client(&settings.slack)?;
-    let rules = loop {
+    let (rules, projects) = loop {
         match log_in(settings, &clearml).await {
-            Ok(rules) => break rules,
+            Ok(ready) => break ready,
             Err(error) if has_watched && when_away == WhenAway::Wait && error.is_transient() => {
                 tracing::error!(%error, "ClearML is away; starting as soon as it answers");
                 tokio::time::sleep(context.patience.ask_again).await;
@@ -116,10 +116,9 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
         tracing::info!("--since only tells a fresh database where to begin; this one goes on where it was");
     }
     for rule in &rules {
-        let channel = rule.destination.common_lane();
-        let moved = store.retarget(&rule.name, &channel).await?;
+        let moved = store.retarget(&rule.name, &rule.destination).await?;
         if moved > 0 {
-            tracing::info!(alerts = moved, channel, "alerts that waited for another channel go here now");
+            tracing::info!(alerts = moved, channel = %rule.destination, "alerts that waited for another channel go here now");
         }
     }
     let parts = Parts {
@@ -127,6 +126,7 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
         clearml: clearml.clone(),
         slack,
         rules: rules.clone(),
+        projects,
         clock: context.clock.clone(),
         waits: context.patience.slack,
         host: context.host.clone(),
@@ -139,7 +139,6 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     if let Some(task) = &own_task {
         poller.ignore_own_task(task);
     }
-    poller.require_projects().await?;
     deliverer.recover().await?;
     Ok(Monitor { poller, deliverer, news, store, clearml, rules, server })
 }
@@ -172,13 +171,13 @@ fn private_directory(directory: &Path) -> std::io::Result<()> {
     builder.create(directory)
 }
 
-async fn log_in(settings: &Settings, clearml: &clearml::Client) -> Result<Vec<Rule>, MonitorError> {
+/// The rules, and what the server says of their projects.
+async fn log_in(settings: &Settings, clearml: &clearml::Client) -> Result<(Vec<Rule>, Projects), MonitorError> {
     clearml.login().await?;
     let rules = assemble::ready_rules(&settings.rules, clearml).await?;
-    for rule in &rules {
-        monitor::require_projects(rule, clearml).await?;
-    }
-    Ok(rules)
+    let mut projects = Projects::of(&rules);
+    projects.require_match(&rules, clearml).await?;
+    Ok((rules, projects))
 }
 
 /// The channels of Slack that rules tell in, each once.

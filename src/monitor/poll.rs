@@ -10,9 +10,9 @@ use super::projects::Projects;
 use super::status::Status;
 use tokio::sync::Notify;
 
-use crate::clearml::{Client, RowProblem};
+use crate::clearml::{Client, RowProblem, Wanted};
 use crate::clock::Clock;
-use crate::domain::{ProjectFilter, Rule, Stamp, Task, WebPages};
+use crate::domain::{Rule, Stamp, Task, WebPages};
 use crate::settings::time::Since;
 use crate::store::{PageToRecord, Recorded, RecordedAlert, Store, Watching};
 
@@ -87,6 +87,8 @@ pub struct Progress {
 pub struct PollerConfig {
     /// The rules to ask, in order, their users resolved.
     pub rules: Vec<Rule>,
+    /// What is known of their project patterns.
+    pub projects: Projects,
     /// The ClearML API address, as the database remembers it.
     pub server: String,
     /// The web application's address, where links are known to lead.
@@ -115,7 +117,6 @@ pub struct Poller {
     clock: Clock,
     config: PollerConfig,
     rules: Arc<Vec<Rule>>,
-    projects: Vec<Projects>,
     next: NextRules,
     own_task: Option<String>,
     news: Arc<Notify>,
@@ -125,8 +126,10 @@ impl Poller {
     /// A poller that wakes `news` whenever there is something to deliver.
     pub fn new(store: Store, clearml: Client, clock: Clock, config: PollerConfig, news: Arc<Notify>) -> Self {
         let rules = Arc::new(config.rules.clone());
-        let (projects, next) = (projects_of(&rules), NextRules::default());
-        Self { store, clearml, clock, rules, projects, next, own_task: None, config, news }
+        let mut poller =
+            Self { store, clearml, clock, rules, next: NextRules::default(), own_task: None, config, news };
+        poller.fill_in();
+        poller
     }
 
     /// Keeps quiet about this task: it is the monitor itself.
@@ -143,29 +146,26 @@ impl Poller {
     /// Asks these rules from now on, their users resolved. Each outcome is put to the rules once, when it is recorded, so
     /// that a rule that is new here hears of what is recorded from now on and of nothing else.
     pub fn replace_rules(&mut self, rules: Vec<Rule>) {
-        self.projects = projects_of(&rules);
+        self.config.projects.follow(&rules);
         self.rules = Arc::new(rules);
         self.fill_in();
     }
 
-    /// Refuses to start with a project pattern that matches nothing.
-    pub async fn require_projects(&mut self) -> Result<(), MonitorError> {
-        for projects in &mut self.projects {
-            projects.require_match(&self.clearml).await?;
-        }
-        self.fill_in();
-        Ok(())
-    }
-
     /// Completes the rules by what is known of their projects and of the monitor's own task.
     fn fill_in(&mut self) {
-        for rule in Arc::make_mut(&mut self.rules) {
-            let own =
-                self.projects.iter().map(Projects::filter).find(|filter| is_same(filter, &rule.conditions.projects));
-            if let Some(filter) = own {
-                rule.conditions.projects = filter;
-            }
-            rule.own_task.clone_from(&self.own_task);
+        let rules = Arc::make_mut(&mut self.rules);
+        self.config.projects.fill(rules);
+        if let Some(own_task) = &self.own_task {
+            rules.iter_mut().for_each(|rule| rule.own_task = Some(own_task.clone()));
+        }
+    }
+
+    /// What the rules look at besides what every rule needs.
+    fn wanted(&self) -> Wanted {
+        let any = |asks: fn(&Rule) -> bool| self.rules.iter().any(asks);
+        Wanted {
+            hidden: any(|rule| rule.conditions.include_hidden),
+            metrics: any(|rule| rule.conditions.metric.is_some()),
         }
     }
 
@@ -187,6 +187,10 @@ impl Poller {
         if began && self.config.since.is_none() {
             let watermark = self.store.monitor().await?.watermark;
             return Ok(PollReport { began, watermark, ..PollReport::default() });
+        }
+        if !began && record.hidden_from.is_some() != self.wanted().hidden {
+            let from_now_on = self.wanted().hidden.then(|| watermark.plus(Duration::from_millis(1)));
+            self.store.watch_hidden(from_now_on).await?;
         }
         let from = self.not_in_the_future(watermark).minus(depth.overlap()).max(watch_from);
         let since = began.then_some(watch_from);
@@ -220,13 +224,14 @@ impl Poller {
     async fn read_outcomes(&mut self, from: Stamp) -> Result<PollReport, MonitorError> {
         let mut report = PollReport::default();
         let mut progress = Progress { pages: 0, tasks: 0, alerts: 0, at: None };
-        let mut changes = self.clearml.changes_since(from);
-        while let Some(page) = changes.next_page().await? {
+        let mut changes = self.clearml.changes_since(from, self.wanted());
+        while let Some(mut page) = changes.next_page().await? {
             progress.pages += 1;
             progress.tasks += page.tasks.len();
             progress.at = page.newest.or(progress.at);
             report.problems.extend(page.problems);
             let rules = self.rules_for(&page.tasks).await?;
+            forget_other_metrics(&mut page.tasks, &rules);
             let newest = page.newest.map(|newest| self.not_in_the_future(newest));
             let page_to_record = self.page(page.tasks, rules, newest, Watching::Outcomes);
             crate::crash::point("page_received");
@@ -260,7 +265,7 @@ impl Poller {
         };
         let from = newest.minus(SWEEP);
         let mut watermark = newest;
-        let mut changes = self.clearml.changes_since(from);
+        let mut changes = self.clearml.changes_since(from, self.wanted());
         while let Some(page) = changes.next_page().await? {
             watermark = page.newest.map_or(watermark, |newest| watermark.max(self.not_in_the_future(newest)));
             let page = self.page(page.tasks, Arc::default(), None, Watching::Baseline);
@@ -272,6 +277,9 @@ impl Poller {
     }
 
     async fn begin(&self, from: Stamp, watermark: Stamp) -> Result<(), MonitorError> {
+        if self.wanted().hidden {
+            self.store.watch_hidden(Some(from)).await?;
+        }
         let page = self.page(Vec::new(), Arc::default(), None, Watching::Begin { from, watermark });
         self.store.record_page(page).await?;
         Ok(())
@@ -293,12 +301,9 @@ impl Poller {
         self.config.web.as_deref().map(|web| WebPages::new(web, version.as_deref()))
     }
 
+    /// The rules, with what the server says of their projects now.
     async fn rules_for(&mut self, tasks: &[Task]) -> Result<Arc<Vec<Rule>>, MonitorError> {
-        let mut changed = false;
-        for projects in &mut self.projects {
-            changed |= projects.refresh(&self.clearml, tasks).await?;
-        }
-        if changed {
+        if self.config.projects.refresh(&self.clearml, tasks).await? {
             self.fill_in();
         }
         Ok(Arc::clone(&self.rules))
@@ -315,23 +320,10 @@ impl Poller {
     }
 }
 
-/// Each pattern of the rules once, nothing of it looked up.
-fn projects_of(rules: &[Rule]) -> Vec<Projects> {
-    let mut patterns: Vec<&String> = Vec::new();
-    for rule in rules {
-        if let ProjectFilter::Matching { pattern, .. } = &rule.conditions.projects
-            && !patterns.contains(&pattern)
-        {
-            patterns.push(pattern);
-        }
+/// Keeps only the metrics that a rule looks at: an alert remembers its task, and a task may have thousands.
+fn forget_other_metrics(tasks: &mut [Task], rules: &[Rule]) {
+    let conditions: Vec<_> = rules.iter().filter_map(|rule| rule.conditions.metric.as_ref()).collect();
+    for task in tasks {
+        task.metrics.retain(|metric| conditions.iter().any(|condition| condition.is_about(metric)));
     }
-    patterns.into_iter().cloned().map(Projects::new).collect()
-}
-
-fn is_same(one: &ProjectFilter, two: &ProjectFilter) -> bool {
-    let pattern = |filter: &ProjectFilter| match filter {
-        ProjectFilter::All => None,
-        ProjectFilter::Matching { pattern, .. } => Some(pattern.clone()),
-    };
-    pattern(one) == pattern(two)
 }

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::deliver::is_channel_id;
 use super::error::MonitorError;
-use super::projects::{Projects, bad_pattern};
+use super::projects::bad_pattern;
 use crate::clearml::Client;
-use crate::domain::{Named, ProjectFilter, Rule, UserFilter};
+use crate::domain::{Named, ProjectPattern, Rule, UserFilter};
 use crate::slack;
 
 /// Turns the user names of rules into IDs by the server's list, which is asked for once and only where a rule names users.
@@ -54,17 +54,18 @@ fn by_the_list(known: &[crate::clearml::User], users: UserFilter) -> (UserFilter
     (build(resolved), unknown)
 }
 
-/// Refuses a rule whose project pattern matches nothing: a typo must become neither silence nor everybody's tasks.
-pub async fn require_projects(rule: &Rule, clearml: &Client) -> Result<(), MonitorError> {
-    match &rule.conditions.projects {
-        ProjectFilter::All => Ok(()),
-        ProjectFilter::Matching { pattern, .. } => Projects::new(pattern.clone()).require_match(clearml).await,
-    }
-}
-
-/// The projects that `pattern` matches, by the server's own matching; none is no error.
-pub async fn find_projects(pattern: &str, clearml: &Client) -> Result<Vec<Named>, MonitorError> {
-    clearml.projects_matching(pattern, false).await.map_err(|error| bad_pattern(error, pattern, clearml))
+/// The projects that `pattern` names, as a rule means it; none is no error.
+pub async fn find_projects(
+    pattern: &ProjectPattern,
+    hidden: bool,
+    clearml: &Client,
+) -> Result<Vec<Named>, MonitorError> {
+    let (text, hidden) = match pattern {
+        ProjectPattern::Exact(name) => (format!("^{}$", regex::escape(name)), true),
+        ProjectPattern::Subtree(name) => (format!("^{}(/.*)?$", regex::escape(name)), true),
+        ProjectPattern::Regex(regex) => (regex.pattern.clone(), hidden),
+    };
+    clearml.projects_matching(&text, hidden).await.map_err(|error| bad_pattern(error, &text, clearml))
 }
 
 /// Tests the token, and looks for the channel: by name, or by ID where the token may look. Posts nothing and joins

@@ -91,10 +91,7 @@ fn rule_of_flags(settings: &RuleSettings, channel: &str) -> Rule {
         settings.include_completed.then_some(Outcome::Completed),
         settings.include_aborted.then_some(Outcome::Stopped),
     ];
-    let projects = settings.project_pattern.as_ref().map_or(ProjectFilter::All, |pattern| ProjectFilter::Matching {
-        pattern: pattern.clone(),
-        ids: std::collections::HashSet::new(),
-    });
+    let projects = settings.project_pattern.as_ref().map(ProjectFilter::matching).unwrap_or_default();
     let users = match &settings.users {
         rule::UserFilter::Everyone => UserFilter::Everyone,
         rule::UserFilter::Only(users) => UserFilter::Only(users.iter().cloned().collect()),

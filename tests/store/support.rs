@@ -122,6 +122,7 @@ pub(crate) fn task(id: &str, status: &str, changed: i64) -> Task {
         parent: None,
         worker: None,
         queue: None,
+        metrics: Vec::new(),
     }
 }
 

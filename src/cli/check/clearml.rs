@@ -8,7 +8,7 @@ use crate::clearml::{ClearmlError, Client, Session};
 use crate::cli::assemble;
 use crate::cli::start::Context;
 use crate::domain::message::words;
-use crate::domain::{Named, ProjectFilter, Rule, Stamp, UserFilter};
+use crate::domain::{Named, ProjectPattern, Rule, Stamp, UserFilter};
 use crate::monitor::{self, MonitorError};
 use crate::settings::{RuleSet, ServiceSettings};
 
@@ -71,35 +71,47 @@ pub(super) fn clock(server: Option<Stamp>, ours: Stamp) -> Option<Item> {
     Some(Item::warning(Area::Clearml, "clock", found, mend))
 }
 
+/// What each rule's patterns match.
 async fn projects(set: &RuleSet, client: &Client) -> Vec<Item> {
     let mut items = Vec::new();
     for rule in &set.rules {
-        items.push(match &rule.conditions.projects {
-            ProjectFilter::All => Item::ok(Area::Clearml, "projects", "no pattern: every project is watched"),
-            ProjectFilter::Matching { pattern, .. } => {
-                found_projects(pattern, monitor::find_projects(pattern, client).await)
-            }
-        });
+        let filter = &rule.conditions.projects;
+        if filter.is_open() && !set.of_file {
+            items.push(Item::ok(Area::Clearml, "projects", "no pattern: every project is watched"));
+        }
+        for pattern in filter.patterns() {
+            let found = monitor::find_projects(pattern, rule.conditions.include_hidden, client).await;
+            items.push(found_projects(&asked(pattern, rule, set.of_file), found));
+        }
     }
     items
 }
 
-pub(super) fn found_projects(pattern: &str, found: Result<Vec<Named>, MonitorError>) -> Item {
+/// Who asks for a project, as the user wrote it.
+fn asked(pattern: &ProjectPattern, rule: &Rule, of_file: bool) -> String {
+    match pattern {
+        _ if of_file => format!("rule `{}`: `{pattern}`", rule.name),
+        ProjectPattern::Regex(regex) => format!("`{}`", regex.pattern),
+        other => format!("`{other}`"),
+    }
+}
+
+pub(super) fn found_projects(asked: &str, found: Result<Vec<Named>, MonitorError>) -> Item {
     match found {
         Ok(found) if found.is_empty() => {
             let mend = "--project is a regular expression on full project names, case-sensitive: correct it, or leave \
                         it out to watch every project";
-            Item::failed(Area::Clearml, "projects", format!("`{pattern}` matches none"), mend).by_the_user()
+            Item::failed(Area::Clearml, "projects", format!("{asked} matches none"), mend).by_the_user()
         }
         Ok(found) => {
             let names: Vec<&str> = found.iter().take(NAMED).map(Named::label).collect();
             let more = if found.len() > NAMED { ", …" } else { "" };
             let count = words::number(found.len());
-            Item::ok(Area::Clearml, "projects", format!("`{pattern}` matches {count}: {}{more}", names.join(", ")))
+            Item::ok(Area::Clearml, "projects", format!("{asked} matches {count}: {}{more}", names.join(", ")))
         }
         Err(MonitorError::BadPattern { message, .. }) => {
             let mend = "write --project as a regular expression of Python's, or escape it with `\\`";
-            let found = format!("the server cannot read `{pattern}`: {message}");
+            let found = format!("the server cannot read {asked}: {message}");
             Item::failed(Area::Clearml, "projects", found, mend).by_the_user()
         }
         Err(MonitorError::Clearml(error)) => Item::clearml_error("projects", &error),

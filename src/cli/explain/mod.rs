@@ -11,7 +11,7 @@ use super::arguments::{ExplainArguments, ReportFormat};
 use super::exit::{self, Exit};
 use super::start::Context;
 use super::{UsageError, assemble, output};
-use crate::clearml;
+use crate::clearml::{self, Wanted};
 use crate::domain::link::task_id_in;
 use crate::domain::{Rule, Silences, Stamp, Task};
 use crate::monitor::prospect;
@@ -57,7 +57,7 @@ struct Watch {
     watch_from: Option<Stamp>,
     watermark: Option<Stamp>,
     last_poll_at: Option<Stamp>,
-    /// The rule that was asked, in words.
+    /// The rule or the rules that were asked, in words.
     rule: Option<String>,
 }
 
@@ -90,7 +90,7 @@ pub(super) async fn run(arguments: ExplainArguments, context: &Context) -> anyho
             let silences = store.silences_in_force().await?;
             let silences = Silences::new(silences, context.clock.now(), server_now);
             let prospect = prospect(&record, known.as_ref(), task, rules, &silences);
-            Some(foresight::tell(&prospect, task, recorded.as_ref(), &record, rules))
+            Some(foresight::tell(&prospect, task, recorded.as_ref(), &record, rules, &silences))
         }
         _ => None,
     };
@@ -147,14 +147,12 @@ async fn ask_clearml(
         return Err(UsageError(told).into());
     }
     let client = assemble::clearml_client(&clearml_settings, context)?;
-    let task = client.task(task_id).await?;
+    let task = client.task(task_id, Wanted { hidden: true, metrics: true }).await?;
     if task.is_none() {
         client.require_task(task_id).await?;
     }
     let mut rules = assemble::resolved_rules(&rules, &client).await?;
-    for rule in &mut rules {
-        rule.own_task.clone_from(&record.service_task);
-    }
+    rules.iter_mut().for_each(|rule| rule.own_task.clone_from(&record.service_task));
     Ok(Asked { task, rules, server_now: client.server_time() })
 }
 

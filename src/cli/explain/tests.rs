@@ -29,6 +29,7 @@ fn record() -> MonitorRecord {
         server: Some("https://api.example.com".to_owned()),
         watch_from: Some(at(-36_000_000)),
         watermark: Some(at(1_000)),
+        hidden_from: None,
         last_poll_at: Some(at(5_000)),
         announced_at: None,
         service_task: None,
@@ -109,19 +110,24 @@ fn story(verdicts: Vec<VerdictRecord>) -> TaskStory {
             transition("ended", Status::Failed, 0, Some("RuntimeError: CUDA\nout of memory")),
         ],
         verdicts,
+        hearings: Vec::new(),
     }
 }
 
 fn explanation(recorded: Option<TaskStory>, task: Task, known: Option<&KnownTask>) -> Explanation {
-    let rule = watch_all();
-    let prospect = prospect(&record(), known, &task, std::slice::from_ref(&rule), &Silences::default());
-    let foresight = foresight::tell(&prospect, &task, recorded.as_ref(), &record(), std::slice::from_ref(&rule));
+    explanation_by(vec![watch_all()], recorded, task, known)
+}
+
+fn explanation_by(rules: Vec<Rule>, recorded: Option<TaskStory>, task: Task, known: Option<&KnownTask>) -> Explanation {
+    let silences = Silences::default();
+    let prospect = prospect(&record(), known, &task, &rules, &silences);
+    let foresight = foresight::tell(&prospect, &task, recorded.as_ref(), &record(), &rules, &silences);
     Explanation {
         task_id: task.id.clone(),
         recorded,
         clearml: OnServer::Task(Box::new(task)),
         if_polled_now: Some(foresight),
-        watch: watch(record(), Some(std::slice::from_ref(&rule))),
+        watch: watch(record(), Some(&rules)),
     }
 }
 
@@ -192,7 +198,10 @@ fn a_task_never_seen_and_every_reason_for_it() {
 fn a_database_that_never_watched() {
     let fresh = MonitorRecord { watch_from: None, watermark: None, last_poll_at: None, ..record() };
     let prospect = prospect(&fresh, None, &failed(), &[], &Silences::default());
-    insta::assert_debug_snapshot!("never_watched", foresight::tell(&prospect, &failed(), None, &fresh, &[watch_all()]));
+    insta::assert_debug_snapshot!(
+        "never_watched",
+        foresight::tell(&prospect, &failed(), None, &fresh, &[watch_all()], &Silences::default())
+    );
 }
 
 #[test]

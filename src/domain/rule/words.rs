@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Destination, MetricCondition, ProjectFilter, Rule, Stuck, TagFilter, UserFilter};
+use super::{Destination, ProjectFilter, ProjectPattern, Rule, Stuck, TagFilter, UserFilter};
 use crate::domain::message::words;
 use crate::domain::task::Outcome;
 
@@ -14,11 +14,7 @@ impl Rule {
             .filter(|outcome| self.conditions.outcomes.contains(*outcome))
             .map(words::outcome)
             .collect();
-        let projects = match &self.conditions.projects {
-            ProjectFilter::All => "every project".to_owned(),
-            ProjectFilter::Matching { pattern, .. } => format!("projects that match {pattern}"),
-        };
-        format!("{} tasks of {projects}", outcomes.join(", "))
+        format!("{} tasks of {}", outcomes.join(", "), projects(&self.conditions.projects))
     }
 
     /// All of it: what it watches, on which conditions, who hears of it, when and how.
@@ -62,7 +58,7 @@ impl Rule {
             asked.include_manual.then(|| "also started by hand".to_owned()),
             asked.include_archived.then(|| "also archived".to_owned()),
             asked.include_hidden.then(|| "also hidden".to_owned()),
-            asked.metric.as_ref().map(metric),
+            asked.metric.as_ref().map(|metric| format!("where the {metric}")),
             listed("ended by", &asked.causes),
         ]
         .into_iter()
@@ -93,6 +89,19 @@ impl Rule {
     }
 }
 
+fn projects(filter: &ProjectFilter) -> String {
+    let list = |patterns: &[ProjectPattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let mut projects = match filter.only.as_slice() {
+        [] => "every project".to_owned(),
+        [ProjectPattern::Regex(regex)] => format!("projects that match {}", regex.pattern),
+        several => format!("projects {}", list(several)),
+    };
+    if !filter.except.is_empty() {
+        projects.push_str(&format!(" except {}", list(&filter.except)));
+    }
+    projects
+}
+
 fn digest(above: u32) -> String {
     if above == 0 { "never a digest".to_owned() } else { format!("a digest above {above}") }
 }
@@ -114,12 +123,6 @@ fn tags(what: &str, filter: &TagFilter) -> Option<String> {
     let parts = [part("any of", &filter.any), part("all of", &filter.all), part("none of", &filter.not)];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| format!("with {what} {}", parts.join(" and ")))
-}
-
-fn metric(metric: &MetricCondition) -> String {
-    let MetricCondition { title, series, value, operator, threshold } = metric;
-    let value = format!("{value:?}").to_lowercase();
-    format!("where the {value} value of {title}/{series} is {} {threshold}", operator.as_str())
 }
 
 fn stuck(stuck: &Stuck) -> String {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::nearest::nearest;
 use super::problem::shown;
-use super::projects::{self, ProjectPattern};
+use super::projects;
 use super::table::{At, Table};
 use crate::domain::rule::{MetricCondition, MetricValue, Operator, Pattern, TagFilter};
 use crate::domain::{Conditions, Outcome, OutcomeSet, ProjectFilter, UserFilter};
@@ -191,25 +191,12 @@ fn causes(table: &Table<'_>) -> HashSet<String> {
 
 /// The projects that a rule watches.
 fn projects(table: &Table<'_>) -> ProjectFilter {
-    let read = |at: Option<At<Vec<At<String>>>>| -> Vec<ProjectPattern> {
+    let read = |at: Option<At<Vec<At<String>>>>| {
         let texts = at.map(|at| at.value).unwrap_or_default();
         texts.iter().filter_map(|at| projects::read(table, at)).collect()
     };
-    let only = read(table.some_texts("projects", "every project"));
-    let except = read(table.texts("exclude_projects"));
-    filter(&only, &except)
-}
-
-/// The one place that knows how the domain keeps patterns.
-fn filter(only: &[ProjectPattern], _except: &[ProjectPattern]) -> ProjectFilter {
-    if only.is_empty() {
-        return ProjectFilter::All;
+    ProjectFilter {
+        only: read(table.some_texts("projects", "every project")),
+        except: read(table.texts("exclude_projects")),
     }
-    let one = |pattern: &ProjectPattern| match pattern {
-        ProjectPattern::Exact(name) => format!("^{}$", regex::escape(name)),
-        ProjectPattern::Subtree(name) => format!("^{}(/.*)?$", regex::escape(name)),
-        ProjectPattern::Regex(expression) => expression.clone(),
-    };
-    let pattern = only.iter().map(one).collect::<Vec<_>>().join("|");
-    ProjectFilter::Matching { pattern, ids: HashSet::new() }
 }

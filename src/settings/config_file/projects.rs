@@ -2,14 +2,7 @@
 //! ClearML's, matched by the server.
 
 use super::table::{At, Table};
-
-/// What a pattern means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ProjectPattern {
-    Exact(String),
-    Subtree(String),
-    Regex(String),
-}
+use crate::domain::ProjectPattern;
 
 /// Reads one pattern; what is none is refused.
 pub(super) fn read(table: &Table<'_>, at: &At<String>) -> Option<ProjectPattern> {
@@ -18,7 +11,7 @@ pub(super) fn read(table: &Table<'_>, at: &At<String>) -> Option<ProjectPattern>
         if expression.is_empty() {
             return table.refuse(at, text, "would match every project", "leave `projects` out for all of them");
         }
-        return Some(ProjectPattern::Regex(expression.to_owned()));
+        return Some(ProjectPattern::regex(expression));
     }
     let (name, is_subtree) = match text.strip_suffix("/**") {
         Some(name) => (name, true),
