@@ -144,6 +144,7 @@ pub(super) async fn halves(
     on_progress: Box<dyn Fn(Progress) + Send + Sync>,
 ) -> anyhow::Result<Halves> {
     let Parts { store, clearml, slack, rules, projects, clock, waits, host, redact } = parts;
+    let redactor = Redactor::new(redact);
     let web = clearml_settings.web.as_ref().map(ToString::to_string);
     let news = Arc::new(Notify::new());
     let prefix = |rule: &Rule| rule.style.prefix.clone().map(|prefix| (rule.name.clone(), prefix));
@@ -157,12 +158,13 @@ pub(super) async fn halves(
         on_unknown: on_unknown(slack_settings.on_unknown),
         waits,
         rate: slack_settings.rate,
-        redactor: Redactor::new(redact),
+        redactor: redactor.clone(),
     };
     let deliverer = Deliverer::new(store.clone(), clearml.clone(), slack, clock.clone(), config);
     let server = server_name(clearml_settings);
-    let config = PollerConfig { rules, projects, server, web, since, on_progress };
-    let poller = Poller::new(store, clearml, clock, config, Arc::clone(&news));
+    let config = PollerConfig { redactor, rules, projects, server, web, since, on_progress };
+    let mut poller = Poller::new(store, clearml, clock, config, Arc::clone(&news));
+    poller.hand_on_to(deliverer.next_rules());
     Ok(Halves { poller, deliverer, news })
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::exit::Exit;
 use super::start::Context;
 use super::{assemble, output};
+use crate::domain::Redactor;
 use crate::domain::message::words;
 use crate::domain::text::single_line;
 use crate::monitor::{Depth, PollReport, Poller, PollerConfig, Projects};
@@ -37,6 +38,7 @@ pub(super) async fn run(flags: &AllFlags, context: &Context) -> anyhow::Result<E
     let channel = Some(to.as_str()).filter(|to| *to != NO_CHANNEL);
     let waiting = usize::try_from(store.queue_counts().await?.undelivered()).unwrap_or(usize::MAX);
     let config = PollerConfig {
+        redactor: Redactor::new(Vec::new()),
         rules,
         projects,
         server,

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::RunArguments;
 use super::exit::Exit;
 use super::logging::Level;
+use super::reload::{Origin, Reload};
 use super::start::{self, Context, Monitor, WhenAway};
 use super::watched::Watched;
 use super::{assemble, enqueue, own_task, signals};
@@ -40,7 +41,8 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
     if life.is_none() {
         context.log.console.close();
     }
-    serve(monitor, watched, &settings, context, stop, life).await
+    let origin = Origin { flags: &arguments.flags, task: None };
+    serve(monitor, watched, &settings, origin, context, stop, life).await
 }
 
 /// The service as the task that an agent runs: the task's parameters win over the command line. From here on the task tells
@@ -65,7 +67,10 @@ async fn as_task(arguments: &RunArguments, task: &str, context: &Context) -> any
         anyhow::Ok(monitor.map(|monitor| (monitor, watched, settings)))
     };
     match begun.await {
-        Ok(Some((monitor, watched, settings))) => serve(monitor, watched, &settings, context, stop, Some(life)).await,
+        Ok(Some((monitor, watched, settings))) => {
+            let origin = Origin { flags: &arguments.flags, task: Some(&task) };
+            serve(monitor, watched, &settings, origin, context, stop, Some(life)).await
+        }
         Ok(None) => {
             life.end(Ending::Stopped).await;
             Ok(Exit::Done)
@@ -91,6 +96,7 @@ async fn serve(
     mut monitor: Monitor,
     watched: Watched,
     settings: &Settings,
+    origin: Origin<'_>,
     context: &Context,
     stop: CancellationToken,
     life: Option<Life>,
@@ -98,7 +104,7 @@ async fn serve(
     if let Some(life) = &life {
         monitor.poller.ignore_own_task(life.task());
     }
-    let served = watch(monitor, watched, settings, context, stop).await;
+    let served = watch(monitor, watched, settings, origin, context, stop).await;
     if let Some(life) = life {
         let ending = served.as_ref().map_or_else(|error| Ending::Failed(format!("{error:#}")), |_| Ending::Stopped);
         life.end(ending).await;
@@ -110,9 +116,11 @@ async fn watch(
     mut monitor: Monitor,
     watched: Watched,
     settings: &Settings,
+    origin: Origin<'_>,
     context: &Context,
     stop: CancellationToken,
 ) -> anyhow::Result<Exit> {
+    let reload = Reload::new(origin, settings, &monitor, watched.status.clone(), context)?;
     let record = monitor.store.monitor().await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -138,7 +146,10 @@ async fn watch(
     };
     watched.started(&monitor, context)?;
     let store = monitor.store.clone();
-    monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop).await?;
+    tokio::select! {
+        ended = monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop) => ended?,
+        never = reload.run() => match never {},
+    }
     let waiting = store.queue_counts().await?.undelivered();
     tracing::info!(waiting, "stopped; what waits is in the database and goes out after the next start");
     Ok(Exit::Done)

@@ -3,6 +3,7 @@
 
 pub mod alert;
 pub mod backoff;
+pub mod cause;
 pub mod console;
 pub mod decide;
 pub mod delivery;
@@ -21,6 +22,7 @@ pub mod text;
 
 pub use alert::{AlertRecord, AlertState, PendingAlert};
 pub use backoff::Backoff;
+pub use cause::{Cause, Diagnosis, Why};
 pub use decide::{ALERT, Decision, RuleVerdict, decide, hear};
 pub use lag::console_lag;
 pub use link::WebPages;

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::clearml::{Client, RowProblem, Wanted};
 use crate::clock::Clock;
-use crate::domain::{Rule, Stamp, Task, WebPages};
+use crate::domain::{Redactor, Rule, Stamp, Task, WebPages};
 use crate::settings::time::Since;
 use crate::store::{PageToRecord, Recorded, RecordedAlert, Store, Watching};
 
@@ -85,6 +85,8 @@ pub struct Progress {
 
 /// What a poller needs to be told.
 pub struct PollerConfig {
+    /// What takes secrets out of the words that tell why a task ended.
+    pub redactor: Redactor,
     /// The rules to ask, in order, their users resolved.
     pub rules: Vec<Rule>,
     /// What is known of their project patterns.
@@ -118,6 +120,8 @@ pub struct Poller {
     config: PollerConfig,
     rules: Arc<Vec<Rule>>,
     next: NextRules,
+    /// Where rules are put that this poller has taken over.
+    adopted: NextRules,
     own_task: Option<String>,
     news: Arc<Notify>,
 }
@@ -126,8 +130,17 @@ impl Poller {
     /// A poller that wakes `news` whenever there is something to deliver.
     pub fn new(store: Store, clearml: Client, clock: Clock, config: PollerConfig, news: Arc<Notify>) -> Self {
         let rules = Arc::new(config.rules.clone());
-        let mut poller =
-            Self { store, clearml, clock, rules, next: NextRules::default(), own_task: None, config, news };
+        let mut poller = Self {
+            store,
+            clearml,
+            clock,
+            rules,
+            next: NextRules::default(),
+            adopted: NextRules::default(),
+            own_task: None,
+            config,
+            news,
+        };
         poller.fill_in();
         poller
     }
@@ -136,6 +149,11 @@ impl Poller {
     pub fn ignore_own_task(&mut self, task: &str) {
         self.own_task = Some(task.to_owned());
         self.fill_in();
+    }
+
+    /// Puts rules that replaced others there, once outcomes are put to them.
+    pub fn hand_on_to(&mut self, adopted: NextRules) {
+        self.adopted = adopted;
     }
 
     /// Where rules are put that this poller is to ask from its next poll on.
@@ -174,7 +192,9 @@ impl Poller {
     pub async fn poll_once(&mut self, depth: Depth) -> Result<PollReport, MonitorError> {
         if let Some(rules) = self.next.take() {
             tracing::info!(rules = rules.len(), "other rules from now on");
-            self.replace_rules(rules);
+            self.replace_rules(rules.clone());
+            self.adopted.replace(rules);
+            self.news.notify_one();
         }
         let record = self.store.claim(&self.config.server).await?;
         let (watch_from, watermark, began) =
@@ -287,7 +307,8 @@ impl Poller {
 
     fn page(&self, tasks: Vec<Task>, rules: Arc<Vec<Rule>>, newest: Option<Stamp>, watching: Watching) -> PageToRecord {
         let (now, server_now) = (self.clock.now(), self.clearml.server_time());
-        PageToRecord { tasks, rules, pages: self.web_pages(), newest, watching, now, server_now }
+        let (redactor, pages) = (self.config.redactor.clone(), self.web_pages());
+        PageToRecord { tasks, rules, redactor, pages, newest, watching, now, server_now }
     }
 
     /// A stamp that lies ahead of the server's own clock must not become the watermark, and is none any more where that

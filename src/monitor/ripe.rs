@@ -65,13 +65,15 @@ mod tests {
             project: None,
             user: None,
             tags: Vec::new(),
+            metrics: Vec::new(),
             system_tags: Vec::new(),
             parent: None,
             worker: None,
             queue: None,
         };
         let channel = "#ml".to_owned();
-        PendingAlert { id, rule: "default".to_owned(), run: 1, outcome: Outcome::Failed, channel, task, url: None }
+        let (rule, url, why) = ("default".to_owned(), None, None);
+        PendingAlert { id, rule, run: 1, outcome: Outcome::Failed, channel, task, url, why }
     }
 
     fn ids(alerts: &[PendingAlert]) -> Vec<i64> {

@@ -52,7 +52,7 @@ impl Rule {
             Filter::Status => asked.outcomes.contains(subject.outcome),
             Filter::Project => asked.projects.admits(task),
             Filter::User => self.admits_user(task),
-            Filter::Manual => asked.include_manual || !task.has_system_tag("development"),
+            Filter::Manual => asked.include_manual || !task.is_run_by_hand(),
             Filter::Archived => asked.include_archived || !task.has_system_tag("archived"),
             Filter::Hidden => asked.include_hidden || !task.has_system_tag("hidden"),
             Filter::Kind => asked.kinds.is_empty() || task.kind.as_ref().is_some_and(|kind| asked.kinds.contains(kind)),

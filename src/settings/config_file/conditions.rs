@@ -7,7 +7,7 @@ use super::problem::shown;
 use super::projects;
 use super::table::{At, Table};
 use crate::domain::rule::{MetricCondition, MetricValue, Operator, Pattern, TagFilter};
-use crate::domain::{Conditions, Outcome, OutcomeSet, ProjectFilter, UserFilter};
+use crate::domain::{Cause, Conditions, Outcome, OutcomeSet, ProjectFilter, UserFilter};
 use crate::settings::defaults;
 
 /// The types of tasks that ClearML knows.
@@ -186,7 +186,7 @@ fn choice<T: Copy>(table: &Table<'_>, at: &At<String>, choices: &[(&str, T)]) ->
 }
 
 fn causes(table: &Table<'_>) -> HashSet<String> {
-    names(table, "causes", "every cause")
+    words(table, "causes", &Cause::ALL.map(Cause::as_str), "every cause")
 }
 
 /// The projects that a rule watches.
