@@ -1,16 +1,18 @@
 //! `run` without `--local`: puts the monitor in a queue of ClearML's, and tells where it is and what to do next.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 
 use super::arguments::RunArguments;
 use super::exit::Exit;
 use super::start::Context;
-use super::{assemble, output, own_task};
+use super::{UsageError, assemble, output, own_task};
 use crate::agent::{self, AgentError, Enqueued, Plan, Program};
 use crate::clearml;
 use crate::domain::WebPages;
 use crate::monitor::Projects;
-use crate::settings::{self, ClearmlSettings, ConfigFile, EnqueueSettings, NoChannel, ProgramSource};
+use crate::settings::{self, AllFlags, ClearmlSettings, ConfigFile, EnqueueSettings, NoChannel, ProgramSource};
 
 /// Prints the script that an agent would run.
 pub(super) fn print_script(arguments: &RunArguments, context: &Context) -> anyhow::Result<Exit> {
@@ -30,6 +32,7 @@ pub(super) fn print_script(arguments: &RunArguments, context: &Context) -> anyho
 pub(super) async fn run(arguments: &RunArguments, context: &Context) -> anyhow::Result<Exit> {
     let flags = &arguments.flags;
     let file = ConfigFile::load(&flags.database, context.environment())?;
+    let there = file_for_the_agent(&file, flags)?;
     let service = settings::resolve_service(&flags.service, &file)?;
     let rules = settings::resolve_rules(flags, &file, NoChannel::Refuse)?;
     let enqueue = enqueue_settings(arguments)?;
@@ -51,8 +54,32 @@ pub(super) async fn run(arguments: &RunArguments, context: &Context) -> anyhow::
     };
     let enqueued = agent::enqueue(&clearml, plan, executable.as_deref()).await?;
     let page = page(&enqueued, &clearml_settings, &clearml);
-    output::text(&told(&enqueued, &page, &service.queue, &enqueue, flags.slack.slack_api.is_some()))?;
+    let mut text = told(&enqueued, &page, &service.queue, &enqueue, flags.slack.slack_api.is_some());
+    if let Some(path) = there {
+        text.push_str(&format!("- The agent's machine needs the config file, too, at {}.\n", path.display()));
+    }
+    output::text(&text)?;
     Ok(Exit::Done)
+}
+
+/// The config file that the agent's machine must have. Its rules and secrets are not put into the task, where everybody
+/// who sees the task could read them; a file that only this machine has would be another monitor there.
+fn file_for_the_agent<'a>(file: &ConfigFile, flags: &'a AllFlags) -> Result<Option<&'a Path>, UsageError> {
+    let named = flags.database.config.as_deref();
+    match (named, file.path()) {
+        (Some(path), _) if !path.is_absolute() => Err(UsageError(format!(
+            "--config {}: a monitor that is enqueued reads its config file on the agent's machine, so give the whole path \
+             at which that machine has it (or run here with --local)",
+            path.display()
+        ))),
+        (Some(path), _) => Ok(Some(path)),
+        (None, Some(path)) if !file.rules().is_empty() => Err(UsageError(format!(
+            "the rules of {} would not be known to the agent: put the file on the agent's machine and name it with --config \
+             and its whole path there (or run here with --local)",
+            path.display()
+        ))),
+        _ => Ok(None),
+    }
 }
 
 fn enqueue_settings(arguments: &RunArguments) -> Result<EnqueueSettings, settings::SettingsError> {

@@ -152,7 +152,8 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::domain::rule::Destination;
-    use crate::domain::{Named, Stamp, Status};
+    use crate::domain::rule::properties::{any_task, more, rule_of};
+    use crate::domain::{Named, OutcomeSet, Stamp, Status};
 
     /// A rule that alerts every failure.
     pub(crate) fn watch_all() -> Rule {
@@ -286,6 +287,50 @@ pub(crate) mod tests {
         assert_eq!(play(&rows), [(1, Stopped)]);
     }
 
+    fn named(name: &str, change: impl FnOnce(&mut Rule)) -> Rule {
+        let mut rule = Rule { name: name.to_owned(), ..watch_all() };
+        change(&mut rule);
+        rule
+    }
+
+    fn told(rules: &[Rule]) -> (String, Vec<String>) {
+        let decision = decide(None, &task(Status::Failed), rules, &Silences::default());
+        let told = |each: &RuleVerdict| match &each.verdict {
+            Verdict::Alert => rules[each.rule].name.clone(),
+            Verdict::Suppressed(why) => format!("{}: {why}", rules[each.rule].name),
+        };
+        (decision.said.clone(), decision.verdicts.iter().map(told).collect())
+    }
+
+    #[test]
+    fn all_rules_speak_until_one_that_does_not_continue_has_spoken() {
+        let last = named("last", |rule| rule.continues = false);
+        let deaf = named("deaf", |rule| {
+            rule.continues = false;
+            rule.conditions.min_iterations = 8;
+        });
+        let rules = [deaf.clone(), named("first", |_| ()), last, deaf, named("after", |_| ())];
+        assert_eq!(told(&rules), ("iAAie".to_owned(), vec!["first".to_owned(), "last".to_owned()]));
+        let heard = hear(&task(Status::Failed), Failed, &rules, &Silences::default());
+        assert_eq!(heard[4].verdict.suppression().unwrap().to_string(), "earlier: rule last spoke");
+        assert_eq!(heard[3].verdict.suppression().unwrap().to_string(), "iterations: 7 of at least 8");
+    }
+
+    #[test]
+    fn where_no_rule_alerts_the_nearest_is_told_and_of_several_the_first() {
+        let status = named("status", |rule| rule.conditions.outcomes = OutcomeSet::default());
+        let short = |name| named(name, |rule| rule.conditions.min_iterations = 8);
+        let (said, told) = told(&[status.clone(), short("near"), short("as near"), status]);
+        assert_eq!(said, "siis");
+        let expected = "near: iterations: 7 of at least 8 (the nearest of 4 rules, none of which matched)";
+        assert_eq!(told, [expected]);
+    }
+
+    #[test]
+    fn no_rule_at_all_says_nothing() {
+        assert_eq!(told(&[]), (String::new(), Vec::new()));
+    }
+
     /// One thing that can happen to a task on the server, between or at polls.
     #[derive(Debug, Clone, Copy)]
     enum Event {
@@ -407,6 +452,32 @@ pub(crate) mod tests {
             prop_assert_eq!(outcomes, model.alerted);
             let keys: HashSet<_> = alerted.iter().collect();
             prop_assert_eq!(keys.len(), alerted.len(), "run and outcome identify an alert");
+        }
+
+        #[test]
+        fn the_first_that_does_not_continue_ends_it(
+            task in any_task(),
+            rules in prop::collection::vec((prop::collection::vec(more(), 0..3), any::<bool>()), 0..6),
+        ) {
+            let rules: Vec<Rule> = rules
+                .into_iter()
+                .map(|(asks, continues)| Rule { continues, ..rule_of(asks) })
+                .collect();
+            let decision = decide(None, &task, &rules, &Silences::default());
+            let outcome = task.outcome().unwrap();
+            let fits: Vec<bool> = rules.iter().map(|rule| rule.judge(&task, outcome) == Verdict::Alert).collect();
+            let end = fits.iter().zip(&rules).position(|(fits, rule)| *fits && !rule.continues).unwrap_or(rules.len());
+            let expected: Vec<usize> = (0..rules.len()).filter(|rule| fits[*rule] && *rule <= end).collect();
+            let alerts = decision.verdicts.iter().filter(|each| each.verdict == Verdict::Alert);
+            prop_assert_eq!(alerts.map(|each| each.rule).collect::<Vec<_>>(), expected.clone());
+            let rows = if rules.is_empty() { 0 } else { expected.len().max(1) };
+            prop_assert_eq!(decision.verdicts.len(), rows, "one row where no rule alerts");
+            prop_assert_eq!(decision.said.len(), rules.len());
+            let all = hear(&task, outcome, &rules, &Silences::default());
+            for (heard, letter) in all.iter().zip(decision.said.chars()) {
+                let said = heard.verdict.suppression().map_or(ALERT, |why| why.filter.letter());
+                prop_assert_eq!(said, letter);
+            }
         }
 
         #[test]

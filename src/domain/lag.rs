@@ -52,11 +52,11 @@ mod tests {
             project: None,
             user: None,
             tags: Vec::new(),
-            metrics: Vec::new(),
             system_tags: system_tags.iter().map(ToString::to_string).collect(),
             parent: None,
             worker: None,
             queue: None,
+            metrics: Vec::new(),
         }
     }
 

@@ -174,7 +174,9 @@ impl Poller {
         let rules = Arc::make_mut(&mut self.rules);
         self.config.projects.fill(rules);
         if let Some(own_task) = &self.own_task {
-            rules.iter_mut().for_each(|rule| rule.own_task = Some(own_task.clone()));
+            for rule in rules {
+                rule.own_task = Some(own_task.clone());
+            }
         }
     }
 

@@ -80,7 +80,8 @@ impl Projects {
         self.look_up(clearml).await.map_err(|error| name_the_rule(error, rules))?;
         let existing = existing(rules, clearml).await?;
         for rule in rules {
-            let is_empty = |question: &Question| self.answers.get(question).is_none_or(|found| is_none_or_empty(found));
+            let is_empty =
+                |question: &Question| !matches!(self.answers.get(question), Some(Some(found)) if !found.is_empty());
             let empty_regex = questions(rule).find(|(_, question)| is_empty(question)).map(|(pattern, _)| pattern);
             let is_missing = |pattern: &&ProjectPattern| name_of(pattern).is_some_and(|name| !existing.contains(name));
             let missing = rule.conditions.projects.patterns().find(is_missing);
@@ -124,10 +125,6 @@ impl Projects {
         self.looked_up = Some(Instant::now());
         Ok(())
     }
-}
-
-fn is_none_or_empty(found: &Option<Arc<HashSet<String>>>) -> bool {
-    found.as_ref().is_none_or(|found| found.is_empty())
 }
 
 /// What a rule asks the server. What it excludes, it excludes among hidden projects too: a filter never widens.

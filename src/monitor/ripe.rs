@@ -65,11 +65,11 @@ mod tests {
             project: None,
             user: None,
             tags: Vec::new(),
-            metrics: Vec::new(),
             system_tags: Vec::new(),
             parent: None,
             worker: None,
             queue: None,
+            metrics: Vec::new(),
         };
         let channel = "#ml".to_owned();
         let (rule, url, why) = ("default".to_owned(), None, None);

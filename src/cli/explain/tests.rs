@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::decide::tests::{task, watch_all};
 use crate::domain::{AlertRecord, AlertState, KnownTask, Outcome, Silences, Status, decide};
-use crate::store::{AttemptRecord, MessageRecord, TaskRecord, TransitionRecord, VerdictRecord};
+use crate::store::{AttemptRecord, Heard, Hearing, MessageRecord, TaskRecord, TransitionRecord, VerdictRecord};
 
 /// 2026-11-22 22:27:28.021.
 const FAILED_AT: i64 = 1_795_386_448_021;
@@ -117,19 +117,19 @@ fn story(verdicts: Vec<VerdictRecord>) -> TaskStory {
 }
 
 fn explanation(recorded: Option<TaskStory>, task: Task, known: Option<&KnownTask>) -> Explanation {
-    explanation_by(vec![watch_all()], recorded, task, known)
+    explanation_by(&[watch_all()], recorded, task, known)
 }
 
-fn explanation_by(rules: Vec<Rule>, recorded: Option<TaskStory>, task: Task, known: Option<&KnownTask>) -> Explanation {
+fn explanation_by(rules: &[Rule], recorded: Option<TaskStory>, task: Task, known: Option<&KnownTask>) -> Explanation {
     let silences = Silences::default();
-    let prospect = prospect(&record(), known, &task, &rules, &silences);
-    let foresight = foresight::tell(&prospect, &task, recorded.as_ref(), &record(), &rules, &silences);
+    let prospect = prospect(&record(), known, &task, rules, &silences);
+    let foresight = foresight::tell(&prospect, &task, recorded.as_ref(), &record(), rules, &silences);
     Explanation {
         task_id: task.id.clone(),
         recorded,
         clearml: OnServer::Task(Box::new(task)),
         if_polled_now: Some(foresight),
-        watch: watch(record(), Some(&rules)),
+        watch: watch(record(), Some(rules)),
     }
 }
 
@@ -194,6 +194,30 @@ fn a_task_never_seen_and_every_reason_for_it() {
     let all = [hidden, draft, before_watch, before_sweep, running, failed()];
     let told: Vec<String> = all.into_iter().map(|task| shown(None, task, None)).collect();
     insta::assert_snapshot!("never_seen", told.join("\n----\n"));
+}
+
+#[test]
+fn a_task_that_many_rules_were_asked_about() {
+    let heard = |rule: &str, verdict| Heard { rule: rule.to_owned(), verdict };
+    let mut story = story(vec![verdict(AlertState::Sent, None, None)]);
+    story.hearings = vec![Hearing {
+        run: 1,
+        outcome: Outcome::Failed,
+        status_changed: at(0),
+        rule_set: 4,
+        rules: vec![
+            heard("default", "alert"),
+            heard("nlp", "project"),
+            heard("speech <!channel>", "project"),
+            heard("last", "earlier"),
+        ],
+    }];
+    let mut later = Rule { name: "later".to_owned(), ..watch_all() };
+    later.conditions.min_iterations = 100;
+    let rules = [watch_all(), later];
+    let recorded = explanation_by(&rules, Some(story), failed(), Some(&known()));
+    let new = explanation_by(&rules, None, failed(), None);
+    insta::assert_snapshot!("many_rules", render::text(&recorded) + "----\n" + &render::text(&new));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use super::conditions::quoted;
 use super::{Filter, Rule, Suppression, UserFilter, Verdict, suppressed};
+use crate::domain::cause::Cause;
 use crate::domain::message::words;
 use crate::domain::task::{Named, Outcome, Task};
 
@@ -27,7 +28,7 @@ impl<'t> Subject<'t> {
 
     /// Why it ended, in a word, as far as the row tells; `None` where it completed.
     fn cause(&self) -> Option<&'static str> {
-        *self.cause.get_or_init(|| None)
+        *self.cause.get_or_init(|| Cause::of(self.task).map(Cause::as_str))
     }
 }
 

@@ -6,7 +6,7 @@ mod filter;
 mod judge;
 mod projects;
 #[cfg(test)]
-mod properties;
+pub(super) mod properties;
 mod telling;
 #[cfg(test)]
 mod tests;

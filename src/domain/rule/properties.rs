@@ -173,7 +173,9 @@ pub(crate) fn rule_of(asks: Vec<More>) -> Rule {
         include_hidden: true,
         ..Conditions::default()
     };
-    asks.into_iter().for_each(|more| more.add_to(&mut rule.conditions));
+    for more in asks {
+        more.add_to(&mut rule.conditions);
+    }
     rule
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::decide::tests::{task, watch_all};
-use crate::domain::{Finite, LastMetric, Named, Status, Task};
+use crate::domain::{Finite, LastMetric, Named, Outcome, Status, Task};
 
 fn with(change: impl FnOnce(&mut Conditions)) -> Rule {
     let mut rule = watch_all();
@@ -120,9 +120,9 @@ fn metric(last: Option<f64>, min: Option<f64>, max: Option<f64>) -> LastMetric {
     LastMetric { title: "loss".to_owned(), series: "val".to_owned(), last, min, max }
 }
 
-fn condition(value: MetricValue, operator: Operator, threshold: f64) -> Option<MetricCondition> {
+fn condition(value: MetricValue, operator: Operator, threshold: f64) -> MetricCondition {
     let (title, series) = ("loss".to_owned(), "val".to_owned());
-    Some(MetricCondition { title, series, value, operator, threshold })
+    MetricCondition { title, series, value, operator, threshold }
 }
 
 fn pattern(text: &str) -> Pattern {
@@ -159,21 +159,21 @@ fn each_condition_of_a_config_file_names_itself_and_the_value() {
         ),
         (with(|asked| asked.min_run_time = Duration::from_mins(5)), "run_time: 1 min of at least 5 min"),
         (
-            with(|asked| asked.metric = condition(MetricValue::Last, Operator::Greater, 0.5)),
+            with(|asked| asked.metric = Some(condition(MetricValue::Last, Operator::Greater, 0.5))),
             "metric: last loss/val > 0.5: it is 0.5",
         ),
         (
-            with(|asked| asked.metric = condition(MetricValue::Min, Operator::AtLeast, 0.3)),
+            with(|asked| asked.metric = Some(condition(MetricValue::Min, Operator::AtLeast, 0.3))),
             "metric: min loss/val >= 0.3: it is 0.25",
         ),
         (
-            with(|asked| asked.metric = condition(MetricValue::Max, Operator::NotEqual, 0.3)),
+            with(|asked| asked.metric = Some(condition(MetricValue::Max, Operator::NotEqual, 0.3))),
             "metric: max loss/val != 0.3: its value is no number",
         ),
         (
             with(|asked| {
-                asked.metric = condition(MetricValue::Last, Operator::Less, 9.0);
-                asked.metric.as_mut().unwrap().series = "train".to_owned();
+                let series = "train".to_owned();
+                asked.metric = Some(MetricCondition { series, ..condition(MetricValue::Last, Operator::Less, 9.0) });
             }),
             "metric: last loss/train < 9: the task has no such metric",
         ),
@@ -232,7 +232,7 @@ fn what_fits_every_condition_is_alerted() {
         asked.workers = vec![pattern("^cpu"), pattern(":0$")];
         asked.min_iterations = 7;
         asked.min_run_time = Duration::from_secs(90);
-        asked.metric = condition(MetricValue::Last, Operator::Equal, 0.5);
+        asked.metric = Some(condition(MetricValue::Last, Operator::Equal, 0.5));
     });
     assert_eq!(reason(&rule, &rich()), None);
 }
@@ -259,7 +259,7 @@ fn what_cannot_be_told_is_not_alerted() {
     for rule in [
         with(|asked| asked.queues = set(["gpu"])),
         with(|asked| asked.workers = vec![pattern("")]),
-        with(|asked| asked.metric = condition(MetricValue::Last, Operator::NotEqual, 0.0)),
+        with(|asked| asked.metric = Some(condition(MetricValue::Last, Operator::NotEqual, 0.0))),
     ] {
         assert!(reason(&rule, &bare).is_some());
     }
@@ -304,4 +304,24 @@ fn words_of(filter: Filter) -> String {
         Filter::Earlier => "an earlier rule".to_owned(),
         other => other.as_str().replace('_', " "),
     }
+}
+
+#[test]
+fn the_cause_is_what_the_row_tells() {
+    let killed = Task {
+        status_reason: Some("Forced stop (non-responsive)".to_owned()),
+        status_message: Some("Forced stop (non-responsive)".to_owned()),
+        ..task(Status::Stopped)
+    };
+    let asking = |causes| {
+        with(|asked| {
+            asked.outcomes = Outcome::ALL.into_iter().collect();
+            asked.causes = causes;
+        })
+    };
+    assert_eq!(reason(&asking(set(["non_responsive", "crash"])), &killed), None);
+    let told = reason(&asking(set(["crash", "aborted_by_user"])), &killed);
+    assert_eq!(told.as_deref(), Some("cause: `non_responsive` is none of `aborted_by_user`, `crash`"));
+    let told = reason(&asking(set(["crash"])), &task(Status::Completed));
+    assert_eq!(told.as_deref(), Some("cause: `none` is none of `crash`"));
 }

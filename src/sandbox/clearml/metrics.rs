@@ -28,7 +28,7 @@ pub(crate) fn report(fields: &mut Map<String, Value>, title: &str, series: &str,
 }
 
 fn key(name: &str) -> String {
-    Md5::digest(name).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(Md5::digest(name).into()))
 }
 
 #[cfg(test)]

@@ -198,7 +198,9 @@ impl TaskSeed {
         task.completed = self.completed;
         task.active_duration = self.active_duration;
         for (title, series, values) in &self.metrics {
-            values.iter().for_each(|value| metrics::report(&mut task.more, title, series, *value));
+            for value in values {
+                metrics::report(&mut task.more, title, series, *value);
+            }
         }
         task.status = self.status.as_deref().map_or(Status::Created, Status::parse);
         task.status_changed = self.status_changed.or_else(|| (task.status != Status::Created).then_some(now));
