@@ -120,6 +120,8 @@ pub struct Poller {
     config: PollerConfig,
     rules: Arc<Vec<Rule>>,
     next: NextRules,
+    /// Where rules are put that this poller has taken over.
+    adopted: NextRules,
     own_task: Option<String>,
     news: Arc<Notify>,
 }
@@ -128,8 +130,17 @@ impl Poller {
     /// A poller that wakes `news` whenever there is something to deliver.
     pub fn new(store: Store, clearml: Client, clock: Clock, config: PollerConfig, news: Arc<Notify>) -> Self {
         let rules = Arc::new(config.rules.clone());
-        let mut poller =
-            Self { store, clearml, clock, rules, next: NextRules::default(), own_task: None, config, news };
+        let mut poller = Self {
+            store,
+            clearml,
+            clock,
+            rules,
+            next: NextRules::default(),
+            adopted: NextRules::default(),
+            own_task: None,
+            config,
+            news,
+        };
         poller.fill_in();
         poller
     }
@@ -138,6 +149,11 @@ impl Poller {
     pub fn ignore_own_task(&mut self, task: &str) {
         self.own_task = Some(task.to_owned());
         self.fill_in();
+    }
+
+    /// Puts rules that replaced others there, once outcomes are put to them.
+    pub fn hand_on_to(&mut self, adopted: NextRules) {
+        self.adopted = adopted;
     }
 
     /// Where rules are put that this poller is to ask from its next poll on.
@@ -174,7 +190,9 @@ impl Poller {
     pub async fn poll_once(&mut self, depth: Depth) -> Result<PollReport, MonitorError> {
         if let Some(rules) = self.next.take() {
             tracing::info!(rules = rules.len(), "other rules from now on");
-            self.replace_rules(rules);
+            self.replace_rules(rules.clone());
+            self.adopted.replace(rules);
+            self.news.notify_one();
         }
         let record = self.store.claim(&self.config.server).await?;
         let (watch_from, watermark, began) =
