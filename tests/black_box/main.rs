@@ -37,7 +37,6 @@ mod past_alerts;
 mod projects;
 mod runs;
 mod secrets;
-mod seeded;
 mod service;
 mod silence;
 mod slack_faults;

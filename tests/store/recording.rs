@@ -3,7 +3,7 @@
 use clearml_alerts::domain::{AlertState, Cause, Outcome, Stamp, Task, Why};
 use clearml_alerts::store::{DeliveryKind, NewDelivery, StoreError, Watching};
 
-use crate::support::{CHANNEL, Place, Short, at, message, page_of, rule, rule_to, task, wait};
+use crate::support::{Place, Short, at, message, page_of, rule, rule_to, task, wait};
 
 #[test]
 fn the_same_page_again_changes_nothing() {
