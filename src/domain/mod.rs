@@ -22,7 +22,7 @@ pub use backoff::Backoff;
 pub use decide::{Decision, RuleVerdict, decide};
 pub use link::WebPages;
 pub use redact::Redactor;
-pub use rule::{Conditions, Destination, Filter, ProjectFilter, Rule, Suppression, UserFilter, Verdict};
+pub use rule::{Conditions, Destination, Filter, Lane, ProjectFilter, Rule, Suppression, UserFilter, Verdict};
 pub use run::{Change, Ended, KnownTask, Observation, OutcomeSet};
 pub use silence::{Coverage, Silence, Silences};
 pub use stamp::Stamp;

@@ -11,6 +11,7 @@ mod clearml;
 pub mod clearml_conf;
 mod database;
 pub mod defaults;
+mod destinations;
 mod environment;
 mod error;
 pub mod flags;
@@ -27,6 +28,7 @@ mod web;
 
 pub use clearml::{ClearmlSettings, Credentials, resolve_clearml};
 pub use database::{DatabaseSettings, resolve_database};
+pub use destinations::{DestinationSettings, SlackUser, SlackWebhook, UserMap, Webhook};
 pub use environment::text as variable_text;
 pub use environment::{Environment, MapEnvironment, ProcessEnvironment};
 pub use error::SettingsError;
@@ -48,6 +50,8 @@ pub struct Settings {
     pub clearml: ClearmlSettings,
     /// Where alerts go.
     pub slack: SlackSettings,
+    /// What the names of destinations mean.
+    pub destinations: DestinationSettings,
     /// Which tasks are alerted.
     pub rule: RuleSettings,
     /// How the service runs.
@@ -64,7 +68,8 @@ impl Settings {
         let slack = resolve_slack(&flags.slack, environment)?;
         let database = resolve_database(&flags.database, environment)?;
         let clearml = resolve_clearml(environment)?;
-        Ok(Self { clearml, slack, rule, service, database })
+        let destinations = DestinationSettings::default();
+        Ok(Self { clearml, slack, destinations, rule, service, database })
     }
 
     /// Settles every part for the monitor that runs as a ClearML task: the task's arguments win over the flags, and a

@@ -144,8 +144,11 @@ fn apply(
     now: Stamp,
 ) -> rusqlite::Result<()> {
     match step {
-        Step::Sent { ts } => {
-            mark_sent(tx, delivery, &ts, now)?;
+        Step::Sent(receipt) => {
+            mark_sent(tx, delivery, receipt.ts.as_deref(), now)?;
+            if let Some(conversation) = &receipt.conversation {
+                remember_conversation(tx, delivery, conversation)?;
+            }
             channels::unpark(tx, &delivery.channel).map(drop)
         }
         Step::Retry { due, pause } => {
@@ -178,7 +181,7 @@ fn apply_look(
 ) -> rusqlite::Result<()> {
     match reconciled {
         // Found, not posted: it says nothing about whether the channel can be posted to now.
-        Reconciled::Sent { ts } => mark_sent(tx, delivery, &ts, now),
+        Reconciled::Sent { ts } => mark_sent(tx, delivery, Some(&ts), now),
         Reconciled::Resend { possible_duplicate } => {
             if possible_duplicate {
                 send_blindly(tx, delivery.id)?;
@@ -221,7 +224,7 @@ fn kept_at(tx: &Transaction<'_>, delivery: i64) -> rusqlite::Result<Option<Stamp
     Ok(tx.query_row(sql, [delivery], |row| row.get::<_, Option<i64>>(0))?.map(Stamp::from_millis))
 }
 
-fn mark_sent(tx: &Transaction<'_>, delivery: &Delivery, ts: &str, now: Stamp) -> rusqlite::Result<()> {
+fn mark_sent(tx: &Transaction<'_>, delivery: &Delivery, ts: Option<&str>, now: Stamp) -> rusqlite::Result<()> {
     let sql = "UPDATE deliveries SET state = 'sent', reason = NULL, failures = 0, kept_at = NULL, message_ts = ?2,
                    sent_at = ?3 WHERE id = ?1 RETURNING possible_duplicate";
     let parameters = params![delivery.id, ts, now.as_millis()];
@@ -229,6 +232,13 @@ fn mark_sent(tx: &Transaction<'_>, delivery: &Delivery, ts: &str, now: Stamp) ->
     let reason = possible_duplicate.then_some("possible duplicate: an answer was lost, and the message was sent again");
     let sql = "UPDATE alerts SET state = 'sent', reason = ?2, sent_at = ?3 WHERE delivery_id = ?1";
     tx.prepare_cached(sql)?.execute(params![delivery.id, reason, now.as_millis()]).map(drop)
+}
+
+/// A message to a user is found again, and edited, in the conversation that Slack put it into.
+fn remember_conversation(tx: &Transaction<'_>, delivery: &Delivery, conversation: &str) -> rusqlite::Result<()> {
+    let sql = "UPDATE deliveries SET channel_id = ?2 WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute(params![delivery.id, conversation])?;
+    channels::remember(tx, &delivery.channel, conversation)
 }
 
 /// Puts a delivery and its alerts where they rest until `due`.

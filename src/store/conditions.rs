@@ -9,7 +9,7 @@ use super::history::{Exclusion, HistoryFilter, Place};
 const TASK: &str = "(instr(a.task_id, lower(?)) = 1 OR instr(lower(a.task_name), lower(?)) > 0)";
 const PROJECT: &str = "(instr(lower(a.project), lower(?)) > 0 OR a.project_id = ?)";
 const USER: &str = "(instr(lower(a.user), lower(?)) > 0 OR a.user_id = ?)";
-const REASON: &str = "instr(lower(a.reason), lower(?)) > 0";
+const REASON: &str = "instr(lower(coalesce(a.reason || '; ' || a.detour, a.reason, a.detour)), lower(?)) > 0";
 const CHANNEL: &str = "ltrim(a.channel, '#')";
 
 /// Clauses that all must hold.

@@ -30,6 +30,7 @@ mod schema;
 mod sight;
 mod silences;
 mod site;
+mod slack_users;
 mod statistics;
 
 use std::fmt;

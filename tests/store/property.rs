@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use clearml_alerts::domain::delivery::{Answer, Form, Reconciled, Step};
-use clearml_alerts::domain::{AlertState, Rule};
+use clearml_alerts::domain::{AlertState, Destination, Rule};
 use clearml_alerts::store::{Attempt, AttemptResult, DeliveryKind, NewDelivery, Store, StoreError, Watching, Which};
 use proptest::prelude::*;
 
@@ -35,7 +35,7 @@ enum Call {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => Just(Step::Sent { ts: "1.2".to_owned() }),
+        3 => Just(crate::support::sent("1.2").1),
         1 => any::<bool>().prop_map(|pause| Step::Retry { due: at(60_000), pause }),
         3 => Just(Step::Reconcile { due: at(40_000) }),
         1 => Just(Step::Park { due: at(90_000) }),
@@ -128,7 +128,7 @@ impl World {
             Call::Unpark(here) => drop(wait(store.unpark_channel(channel(*here)))?),
             Call::Retarget(here) => {
                 self.channel = channel(*here);
-                wait(store.retarget(Rule::DEFAULT_NAME, self.channel))?;
+                wait(store.retarget(Rule::DEFAULT_NAME, &Destination::Channel(self.channel.to_owned())))?;
             }
             Call::Recompose => drop(wait(store.recompose_for(CHANNEL, "C9"))?),
             Call::Retry(alerts) => {
@@ -193,7 +193,7 @@ impl World {
         if !matches!(step, Step::Reconcile { .. }) {
             self.doubtful.remove(&delivery);
         }
-        if matches!(step, Step::Sent { .. }) {
+        if matches!(step, Step::Sent(_)) {
             self.sent.insert(delivery);
         }
         Ok(())

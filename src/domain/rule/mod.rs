@@ -10,7 +10,7 @@ use std::fmt;
 pub use conditions::{
     Conditions, MetricCondition, MetricValue, Operator, Pattern, ProjectFilter, TagFilter, UserFilter,
 };
-pub use destination::Destination;
+pub use destination::{Destination, Lane};
 pub use telling::{Field, QuietHours, Stuck, Style, Timing};
 
 use super::task::{Outcome, Task};
