@@ -12,7 +12,7 @@ use super::logging::Log;
 use super::patience::Patience;
 use super::progress;
 use crate::clock::Clock;
-use crate::domain::Rule;
+use crate::domain::{Lane, Rule};
 use crate::monitor::{self, Deliverer, MonitorError, Poller};
 use crate::settings::{Environment, Settings};
 use crate::store::{Store, StoreError};
@@ -97,7 +97,10 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
         Some(store) => monitor::is_channel_id(&channel) || store.channel(&channel).await?.channel_id.is_some(),
         None => false,
     };
-    let found = if has_watched && is_known_channel { None } else { preflight(&slack, &channel).await? };
+    let destinations = assemble::destinations(&settings.destinations, std::slice::from_ref(&rule))?;
+    let is_by_web_api = Lane::of(&channel).is_by_web_api();
+    let is_settled = !is_by_web_api || (has_watched && is_known_channel);
+    let found = if is_settled { None } else { preflight(&slack, &channel).await? };
     let store = match existing {
         Some(store) => store,
         None => own(settings).await?,
@@ -109,7 +112,7 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     if has_watched && settings.service.since.is_some() {
         tracing::info!("--since only tells a fresh database where to begin; this one goes on where it was");
     }
-    let moved = store.retarget(&rule.name, &channel).await?;
+    let moved = store.retarget(&rule.name, &rule.destination).await?;
     if moved > 0 {
         tracing::info!(alerts = moved, channel, "alerts that waited for another channel go here now");
     }
@@ -122,6 +125,7 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
         waits: context.patience.slack,
         host: context.host.clone(),
         redact: settings.service.redact.clone(),
+        destinations,
     };
     let on_progress = progress::reporter();
     let halves =

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::error::Stop;
 use super::outbox::{bury, free_alerts, resting, set_alerts};
 use super::rows::{count, word};
-use super::{Delivery, Store, StoreError, channels};
+use super::{Delivery, Store, StoreError, channels, slack_users};
 use crate::domain::Stamp;
 use crate::domain::delivery::{Answer, DeliveryState, Reconciled, Step};
 use crate::domain::message::as_new_message;
@@ -147,7 +147,7 @@ fn apply(
         Step::Sent(receipt) => {
             mark_sent(tx, delivery, receipt.ts.as_deref(), now)?;
             if let Some(conversation) = &receipt.conversation {
-                remember_conversation(tx, delivery, conversation)?;
+                slack_users::settle_conversation(tx, delivery.id, &delivery.channel_id, conversation)?;
             }
             channels::unpark(tx, &delivery.channel).map(drop)
         }
@@ -232,13 +232,6 @@ fn mark_sent(tx: &Transaction<'_>, delivery: &Delivery, ts: Option<&str>, now: S
     let reason = possible_duplicate.then_some("possible duplicate: an answer was lost, and the message was sent again");
     let sql = "UPDATE alerts SET state = 'sent', reason = ?2, sent_at = ?3 WHERE delivery_id = ?1";
     tx.prepare_cached(sql)?.execute(params![delivery.id, reason, now.as_millis()]).map(drop)
-}
-
-/// A message to a user is found again, and edited, in the conversation that Slack put it into.
-fn remember_conversation(tx: &Transaction<'_>, delivery: &Delivery, conversation: &str) -> rusqlite::Result<()> {
-    let sql = "UPDATE deliveries SET channel_id = ?2 WHERE id = ?1";
-    tx.prepare_cached(sql)?.execute(params![delivery.id, conversation])?;
-    channels::remember(tx, &delivery.channel, conversation)
 }
 
 /// Puts a delivery and its alerts where they rest until `due`.

@@ -37,7 +37,7 @@ impl Store {
 
     /// Moves what waits in the lane of an owner whom Slack does not know to the channels that the rules name instead
     /// (`fallbacks`: rule and channel), with the reason, which stays in the history. Returns how many alerts moved, and how
-    /// many stay because their rule names none.
+    /// many alerts and messages stay: their rule names none, or they may have been shown.
     pub async fn divert(
         &self,
         lane: &str,
@@ -52,7 +52,10 @@ impl Store {
             for (rule, channel) in fallbacks {
                 moved += divert_rule(tx, &lane, &rule, &channel, &why)?;
             }
-            let sql = format!("SELECT count(*) FROM alerts WHERE channel = ?1 AND {TO_COMPOSE}");
+            let sql = format!(
+                "SELECT (SELECT count(*) FROM alerts WHERE channel = ?1 AND {TO_COMPOSE})
+                     + (SELECT count(*) FROM deliveries WHERE channel = ?1 AND {OPEN})"
+            );
             let left = tx.query_row(&sql, [&lane], |row| row.get::<_, i64>(0))?;
             if left == 0 {
                 tx.execute("DELETE FROM silence_summaries WHERE channel = ?1 AND delivery_id IS NULL", [&lane])?;

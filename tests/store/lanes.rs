@@ -4,7 +4,7 @@ use clearml_alerts::domain::delivery::{Answer, Receipt, Step};
 use clearml_alerts::domain::{AlertState, Destination, Named, Rule, Task};
 use clearml_alerts::store::{DeliveryKind, HistoryFilter, NewDelivery, Order, Watching};
 
-use crate::support::{CHANNEL, Place, Short, at, message, page_of, sent, task, wait};
+use crate::support::{CHANNEL, CHANNEL_ID, Place, Short, at, message, page_of, sent, task, wait};
 
 fn to_owner() -> Destination {
     Destination::Owner { fallback: "#all".to_owned() }
@@ -98,7 +98,11 @@ fn a_direct_message_remembers_the_conversation_that_it_is_in() {
     let receipt = Receipt { ts: Some("1.2".to_owned()), conversation: Some("D1".to_owned()) };
     store.send(delivery, Answer::Sent(receipt.clone()), Step::Sent(receipt)).unwrap();
     assert_eq!(store.sql::<String>("SELECT channel_id FROM deliveries"), "D1");
-    assert_eq!(wait(store.channel(CHANNEL)).unwrap().channel_id.as_deref(), Some("D1"));
+    assert_eq!(
+        wait(store.channel(CHANNEL_ID)).unwrap().channel_id.as_deref(),
+        Some("D1"),
+        "by the user it was sent to"
+    );
 }
 
 #[test]
