@@ -15,8 +15,8 @@ fn a_rule_that_writes_to_owners_now_takes_what_waits_to_each() {
     let place = Place::new();
     let store = place.own();
     let ended = ["u1", "u2", ""].map(|user| {
-        let user = (!user.is_empty()).then(|| Named { id: user.to_owned(), name: None });
-        Task { user, ..task(&format!("of {user:?}"), "failed", 1_000) }
+        let owner = (!user.is_empty()).then(|| Named { id: user.to_owned(), name: None });
+        Task { user: owner, ..task(&format!("of {user}"), "failed", 1_000) }
     });
     let recorded = store.page(&ended).unwrap();
     let alerts: Vec<i64> = recorded.alerts.iter().map(|alert| alert.id).collect();
