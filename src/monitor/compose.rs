@@ -1,19 +1,21 @@
 //! Composing: from alerts that wait to messages in the outbox, each with its exact payload. A console that cannot be
-//! fetched costs the alert its console, never the alert.
+//! fetched costs the alert its console, never the alert; one whose last lines are still with the agent is waited for, for
+//! some seconds.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
-use super::deliver::Deliverer;
+use super::deliver::{Deliverer, Next};
 use super::error::MonitorError;
 use super::lanes::Target;
 use crate::domain::message::{
     self, AlertMessage, DigestItem, DigestMessage, Place, SilenceNotice, StartNotice, compose_alert, compose_digest,
     compose_silence_end, compose_start,
 };
-use crate::domain::{PendingAlert, Redactor, console};
+use crate::domain::{Diagnosis, PendingAlert, Redactor, Task, Why, console};
 use crate::store::{Delivery, DeliveryKind, Method, NewDelivery, SilenceSummary};
 use crate::webhook::event::{self, AlertEvent, Envelope};
 
@@ -41,38 +43,43 @@ const DIGEST_AGE: Duration = Duration::from_mins(5);
 const FLOOD_LASTS: Duration = Duration::from_mins(1);
 
 impl Deliverer {
-    /// Composes what waits for `channel`: alerts one by one, or a digest where they are too many. Returns whether there
-    /// was anything.
-    pub(super) async fn compose_due(&mut self, channel: &str, target: &Target) -> Result<bool, MonitorError> {
+    /// Composes what waits for `channel`: alerts one by one, or a digest where they are too many. Tells whether there was
+    /// anything, or when there will be.
+    pub(super) async fn compose_due(&mut self, channel: &str, target: &Target) -> Result<Next, MonitorError> {
         if self.compose_notice(channel, target).await? {
-            return Ok(true);
+            return Ok(Next::Now);
         }
         if self.compose_silence_end(channel, target).await? {
-            return Ok(true);
+            return Ok(Next::Now);
         }
         let waiting = self.store.count_to_compose(channel).await?;
         if waiting == 0 {
-            return Ok(false);
+            return Ok(Next::Idle);
         }
         let open_digest = self.open_digest(channel).await?;
         let is_flood = self.config.digest_above > 0 && (waiting > self.config.digest_above || open_digest.is_some());
         let composed = if is_flood {
             vec![self.digest(channel, target, open_digest).await?]
         } else {
-            self.alerts(channel, target).await?
+            let alerts = self.store.alerts_to_compose(channel, BATCH).await?;
+            let (server_time, longest) = (self.clearml.server_time(), self.config.waits.console);
+            let (ripe, first) = self.ripening.sort(alerts, server_time, longest, Instant::now());
+            if let (true, Some(at)) = (ripe.is_empty(), first) {
+                return Ok(Next::At(at));
+            }
+            self.alerts(&ripe, target).await?
         };
         self.store.enqueue(composed, self.clock.now()).await?;
         crate::crash::point("payload_stored");
-        Ok(true)
+        Ok(Next::Now)
     }
 
-    async fn alerts(&mut self, channel: &str, target: &Target) -> Result<Vec<NewDelivery>, MonitorError> {
-        let alerts = self.store.alerts_to_compose(channel, BATCH).await?;
-        let mentions = if target.has_mentions() { self.mentions_of(&alerts).await? } else { HashMap::new() };
+    async fn alerts(&mut self, alerts: &[PendingAlert], target: &Target) -> Result<Vec<NewDelivery>, MonitorError> {
+        let mentions = if target.has_mentions() { self.mentions_of(alerts).await? } else { HashMap::new() };
         let (this, mentions) = (&*self, &mentions);
         let composed = alerts.iter().map(|alert| async move {
-            let console = this.console(alert).await;
-            this.compose_one(alert, target, mentions, console.as_ref())
+            let seen = this.console(alert).await;
+            this.compose_one(alert, target, mentions, seen.as_ref())
         });
         Ok(join_all(composed).await)
     }
@@ -82,12 +89,16 @@ impl Deliverer {
         alert: &PendingAlert,
         target: &Target,
         mentions: &HashMap<String, String>,
-        console: Option<&console::ConsoleTail>,
+        seen: Option<&Seen>,
     ) -> NewDelivery {
+        let redactor = &self.config.redactor;
+        let read = seen.and_then(|seen| Some(Diagnosis::of_row(&alert.task, redactor)?.refined(&seen.lines).why()));
+        let alert = &PendingAlert { task: without_secrets(&alert.task, redactor), ..alert.clone() };
         let pages = self.web_pages();
         let project_url = alert.task.project.as_ref().zip(pages).map(|(project, pages)| pages.project(project));
         let now = self.clearml.server_time().unwrap_or_else(|| self.clock.now());
         let mention: Vec<String> = self.mention_in(mentions, alert).into_iter().collect();
+        let (why, tail) = (read.as_ref().or(alert.why.as_ref()), seen.map(|seen| &seen.tail));
         let (payload, key) = compose_alert(&AlertMessage {
             alert,
             channel_id: target.address(&alert.channel),
@@ -95,12 +106,13 @@ impl Deliverer {
             prefix: message::with_mentions(&mention, self.prefix_of(&alert.rule)).as_deref(),
             project_url: project_url.as_deref(),
             server: self.clearml.host(),
-            console,
+            console: tail,
+            why,
             age: now.since(alert.task.status_changed),
         });
         let payload = match target {
             Target::Webhook(_) => {
-                let event = AlertEvent { alert, project_url: project_url.as_deref(), console };
+                let event = AlertEvent { alert, why, project_url: project_url.as_deref(), console: tail };
                 event::alert(self.envelope(&key), event)
             }
             _ => payload,
@@ -115,17 +127,24 @@ impl Deliverer {
             key,
             payload,
             alerts,
+            whys: read.map(|why: Why| (alert.id, why)).into_iter().collect(),
         })
+    }
+
+    /// Alerts for a document that nobody looks through again.
+    fn without_secrets(&self, alerts: Vec<PendingAlert>) -> Vec<PendingAlert> {
+        let redactor = &self.config.redactor;
+        alerts.into_iter().map(|alert| PendingAlert { task: without_secrets(&alert.task, redactor), ..alert }).collect()
     }
 
     fn envelope<'a>(&'a self, key: &'a str) -> Envelope<'a> {
         Envelope { key, instance: &self.config.instance, server: self.clearml.host(), created_at: self.clock.now() }
     }
 
-    async fn console(&self, alert: &PendingAlert) -> Option<console::ConsoleTail> {
+    async fn console(&self, alert: &PendingAlert) -> Option<Seen> {
         let asked = self.clearml.console_tail(&alert.task.id, CONSOLE_EVENTS);
         match tokio::time::timeout(CONSOLE_PATIENCE, asked).await {
-            Ok(Ok(messages)) => Some(tail_without_secrets(&messages.join("\n"), &self.config.redactor)),
+            Ok(Ok(messages)) => Some(seen_without_secrets(&messages.join("\n"), &self.config.redactor)),
             Ok(Err(error)) => {
                 tracing::warn!(task = %alert.task.id, %error, "the console could not be fetched; the alert goes without it");
                 None
@@ -166,7 +185,7 @@ impl Deliverer {
         let mentions = if target.has_mentions() { self.mentions_of(&told).await? } else { HashMap::new() };
         let mentions: Vec<String> = told.iter().filter_map(|alert| self.mention_in(&mentions, alert)).collect();
         let prefix = message::with_mentions(&mentions, rule.as_deref().and_then(|rule| self.prefix_of(rule)));
-        let items: Vec<DigestItem> = told.iter().map(digest_item).collect();
+        let items: Vec<DigestItem> = told.iter().map(|alert| digest_item(alert, &self.config.redactor)).collect();
         let place = match open.as_ref().and_then(|digest| digest.message_ts.clone().zip(Some(&digest.channel_id))) {
             Some((ts, channel)) => Place::Edit { channel: channel.clone(), ts },
             None => Place::New { channel: target.address(channel).to_owned() },
@@ -181,12 +200,12 @@ impl Deliverer {
             None => (Method::Post, None),
         };
         let payload = match target {
-            Target::Webhook(_) => event::digest(self.envelope(&key), &told),
+            Target::Webhook(_) => event::digest(self.envelope(&key), &self.without_secrets(told)),
             _ => payload,
         };
         let (channel, channel_id) = (channel.to_owned(), target.address(channel).to_owned());
-        let kind = DeliveryKind::Digest;
-        Ok(target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts }))
+        let (kind, whys) = (DeliveryKind::Digest, Vec::new());
+        Ok(target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys }))
     }
 
     async fn compose_notice(&mut self, channel: &str, target: &Target) -> Result<bool, MonitorError> {
@@ -237,7 +256,8 @@ impl Deliverer {
         };
         let (channel, channel_id) = (lane.to_owned(), target.address(lane).to_owned());
         let (kind, method, edits, alerts) = (DeliveryKind::Notice, Method::Post, None, Vec::new());
-        target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts })
+        let whys = Vec::new();
+        target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys })
     }
 
     fn prefix_of(&self, rule: &str) -> Option<&str> {
@@ -250,15 +270,32 @@ impl Deliverer {
     }
 }
 
-/// The console's end. Secrets are looked for in what a terminal would show, and in more of it than is quoted: one that is
-/// cut in two is hard to know.
-fn tail_without_secrets(raw: &str, redactor: &Redactor) -> console::ConsoleTail {
-    let shown = console::tail(raw, SEARCHED_LINES, SEARCHED_CHARACTERS);
-    let tail = console::tail(&redactor.redact(&shown.lines.join("\n")), CONSOLE_LINES, CONSOLE_CHARACTERS);
-    console::ConsoleTail { cut: tail.cut || shown.cut, ..tail }
+/// What was seen of a console.
+struct Seen {
+    /// What the message quotes.
+    tail: console::ConsoleTail,
+    /// More of it: what tells why the task ended.
+    lines: Vec<String>,
 }
 
-fn digest_item(alert: &PendingAlert) -> DigestItem {
+/// The console's end. Secrets are looked for in what a terminal would show, and in more of it than is quoted: one that is
+/// cut in two is hard to know.
+fn seen_without_secrets(raw: &str, redactor: &Redactor) -> Seen {
+    let shown = console::tail(raw, SEARCHED_LINES, SEARCHED_CHARACTERS);
+    let text = shown.lines.join("\n");
+    let text = redactor.redact(&text);
+    let tail = console::tail(&text, CONSOLE_LINES, CONSOLE_CHARACTERS);
+    let tail = console::ConsoleTail { cut: tail.cut || shown.cut, ..tail };
+    Seen { tail, lines: text.lines().map(str::to_owned).collect() }
+}
+
+/// The task with reason and message as they may be shown.
+fn without_secrets(task: &Task, redactor: &Redactor) -> Task {
+    let clean = |words: &Option<String>| words.as_deref().map(|words| redactor.redact(words).into_owned());
+    Task { status_reason: clean(&task.status_reason), status_message: clean(&task.status_message), ..task.clone() }
+}
+
+fn digest_item(alert: &PendingAlert, redactor: &Redactor) -> DigestItem {
     let task = &alert.task;
     DigestItem {
         task_name: task.name.clone(),
@@ -267,7 +304,10 @@ fn digest_item(alert: &PendingAlert) -> DigestItem {
         outcome: alert.outcome,
         status_changed: task.status_changed,
         iteration: task.last_iteration,
-        reason: message::first_reason(task).map(str::to_owned),
+        reason: match &alert.why {
+            Some(why) if !why.detail.is_empty() => Some(why.detail.clone()),
+            _ => message::first_reason(task).map(|reason| redactor.redact(reason).into_owned()),
+        },
         url: alert.url.clone(),
     }
 }

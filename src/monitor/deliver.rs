@@ -11,6 +11,7 @@ use super::backlog::Backlog;
 use super::error::MonitorError;
 use super::in_flight::InFlight;
 use super::lanes::Destinations;
+use super::ripe::Ripening;
 use super::send::Unrecorded;
 use super::status::Status;
 use crate::clearml;
@@ -118,6 +119,8 @@ pub struct Deliverer {
     pub(super) backlog: Backlog,
     /// Messages that are kept because nobody may look for them, and that the log has told of.
     pub(super) told_kept: HashSet<i64>,
+    /// Alerts whose consoles are not complete yet.
+    pub(super) ripening: Ripening,
 }
 
 impl Deliverer {
@@ -151,6 +154,7 @@ impl Deliverer {
             lanes_moved: false,
             backlog: Backlog::default(),
             told_kept: HashSet::new(),
+            ripening: Ripening::default(),
         }
     }
 
@@ -250,8 +254,10 @@ impl Deliverer {
         }
         let skip_unknown = self.config.on_unknown == OnUnknown::Hold;
         let Some(delivery) = self.store.next_delivery(channel, skip_unknown).await? else {
-            let composed = self.compose_due(channel, &target).await?;
-            return if composed { Ok(Next::Now) } else { self.next_look(channel).await };
+            return Ok(match self.compose_due(channel, &target).await? {
+                Next::Now => Next::Now,
+                composed => composed.sooner(self.next_look(channel).await?),
+            });
         };
         if !matches!(delivery.state, DeliveryState::Pending | DeliveryState::Held) {
             // What may have arrived is looked for first, be its time as near as it may.

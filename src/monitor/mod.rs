@@ -14,6 +14,7 @@ mod poll;
 mod projects;
 mod prospect;
 mod reconcile;
+mod ripe;
 mod send;
 mod service;
 mod setup;

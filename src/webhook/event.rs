@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::domain::console::ConsoleTail;
-use crate::domain::{Named, PendingAlert, Stamp, Task, text};
+use crate::domain::{Named, PendingAlert, Stamp, Task, Why, text};
 
 /// The version of the schema that these documents follow.
 pub const VERSION: u32 = 1;
@@ -42,6 +42,8 @@ pub struct Envelope<'a> {
 pub struct AlertEvent<'a> {
     /// The alert.
     pub alert: &'a PendingAlert,
+    /// Why it ended, where that is known better than the alert knows.
+    pub why: Option<&'a Why>,
     /// The project's page.
     pub project_url: Option<&'a str>,
     /// The last lines of the console; `None` where they were not, or could not be, fetched.
@@ -86,6 +88,8 @@ struct Alert<'a> {
     outcome: &'static str,
     run: u32,
     status_changed: Stamp,
+    cause: Option<&'static str>,
+    cause_detail: Option<&'a str>,
     reason: Option<String>,
     message: Option<String>,
     task: TaskBody<'a>,
@@ -136,7 +140,7 @@ pub fn alert(envelope: Envelope<'_>, event: AlertEvent<'_>) -> String {
 
 /// The document of many alerts, oldest first; consoles are not in it.
 pub fn digest(envelope: Envelope<'_>, alerts: &[PendingAlert]) -> String {
-    let alone = |alert| of(AlertEvent { alert, project_url: None, console: None });
+    let alone = |alert| of(AlertEvent { alert, why: None, project_url: None, console: None });
     document(envelope, DIGEST, ManyAlerts { alerts: alerts.iter().map(alone).collect() })
 }
 
@@ -156,12 +160,15 @@ fn document<Content: Serialize>(envelope: Envelope<'_>, event: &'static str, con
 }
 
 fn of(event: AlertEvent<'_>) -> Alert<'_> {
-    let PendingAlert { rule, run, outcome, task, url, .. } = event.alert;
+    let PendingAlert { rule, run, outcome, task, url, why, .. } = event.alert;
+    let why = event.why.or(why.as_ref());
     Alert {
         rule,
         outcome: outcome.as_str(),
         run: *run,
         status_changed: task.status_changed,
+        cause: why.map(|why| why.cause.as_str()),
+        cause_detail: why.map(|why| why.detail.as_str()).filter(|detail| !detail.is_empty()),
         reason: words(task.status_reason.as_deref()),
         message: words(task.status_message.as_deref()),
         task: task_body(task, url.as_deref(), event.project_url),

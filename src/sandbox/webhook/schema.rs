@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::domain::console::ConsoleTail;
     use crate::domain::decide::tests::task;
-    use crate::domain::{Outcome, PendingAlert, Stamp, Status, Task};
+    use crate::domain::{Cause, Outcome, PendingAlert, Stamp, Status, Task, Why};
     use crate::webhook::event::{self, AlertEvent, Envelope};
 
     fn alert(task: Task) -> PendingAlert {
@@ -128,6 +128,7 @@ mod tests {
             outcome: Outcome::Failed,
             channel,
             task,
+            why: None,
             url: Some("https://e.com".to_owned()),
         }
     }
@@ -157,10 +158,11 @@ mod tests {
             ..full.task.clone()
         };
         let console = ConsoleTail { lines: vec!["<!channel> \u{1F389}".to_owned()], cut: true };
+        let why = Why { cause: Cause::Crash, detail: "ValueError: no".to_owned() };
         let pages = [None, Some("https://e.com/p")];
         for project_url in pages {
-            for console in [None, Some(&console)] {
-                let document = event::alert(ENVELOPE, AlertEvent { alert: &full, project_url, console });
+            for (console, why) in [(None, None), (Some(&console), Some(&why))] {
+                let document = event::alert(ENVELOPE, AlertEvent { alert: &full, why, project_url, console });
                 assert_eq!(problems(&read(&document)), Vec::<String>::new());
             }
         }
@@ -179,7 +181,8 @@ mod tests {
     fn endless_words_are_cut() {
         let endless = Task { name: "n".repeat(5_000), status_reason: Some("r".repeat(50_000)), ..task(Status::Failed) };
         let alert = alert(endless);
-        let document = read(&event::alert(ENVELOPE, AlertEvent { alert: &alert, project_url: None, console: None }));
+        let document =
+            read(&event::alert(ENVELOPE, AlertEvent { alert: &alert, why: None, project_url: None, console: None }));
         let length = |value: &Value| value.as_str().unwrap().chars().count();
         assert_eq!((length(&document["alert"]["task"]["name"]), length(&document["alert"]["reason"])), (1_000, 8_000));
     }
@@ -187,7 +190,8 @@ mod tests {
     #[test]
     fn what_the_schema_forbids_is_found() {
         let alert = alert(task(Status::Failed));
-        let good = read(&event::alert(ENVELOPE, AlertEvent { alert: &alert, project_url: None, console: None }));
+        let good =
+            read(&event::alert(ENVELOPE, AlertEvent { alert: &alert, why: None, project_url: None, console: None }));
         let spoiled = |path: &str, value: Value| {
             let mut document = good.clone();
             *document.pointer_mut(path).unwrap() = value;
