@@ -282,10 +282,8 @@ impl Deliverer {
     fn must_wait(&self, delivery: &Delivery) -> Option<Next> {
         let now = Instant::now();
         let lane = Lane::of(&delivery.channel);
-        let paused = match lane.is_by_web_api() {
-            true => self.pauses.ready_at(method_of(delivery.method), now),
-            false => now,
-        };
+        let is_by_web_api = lane.is_by_web_api();
+        let paused = if is_by_web_api { self.pauses.ready_at(method_of(delivery.method), now) } else { now };
         let ready = match lane {
             Lane::Webhook(_) => now,
             _ => paused.max(self.pacer.ready_at(&delivery.channel, now)),

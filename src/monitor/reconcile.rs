@@ -87,9 +87,9 @@ impl Deliverer {
         };
         self.log_look(&delivery, &next);
         let found = matches!(next, Reconciled::Sent { .. }).then_some(DeliveryState::Sent);
-        let id = delivery.id;
+        let (id, lane) = (delivery.id, delivery.channel.clone());
         self.store.finish_look(delivery, look == Look::Absent, next, self.clock.now()).await?;
-        self.note_state(id, found).await
+        self.note_state(id, &lane, found).await
     }
 
     /// What Slack says; the outer error is the database's.

@@ -71,24 +71,29 @@ impl Deliverer {
 
     async fn finish(&mut self, outcome: Unrecorded) -> Result<(), MonitorError> {
         let Unrecorded { delivery, result, step, reason, payload } = outcome.clone();
-        let (id, state) = (delivery.id, state_after(&step));
+        let (id, lane, state) = (delivery.id, delivery.channel.clone(), state_after(&step));
         let finished = self.store.finish_attempt(delivery, result, step, reason, payload, self.clock.now()).await;
         if finished.is_err() {
             self.unrecorded.push(outcome);
         }
         finished?;
-        self.note_state(id, state).await
+        self.note_state(id, &lane, state).await
     }
 
     /// Counts the alerts of a delivery that came into a state by which they are told, lost sight of, or stopped.
-    pub(super) async fn note_state(&self, delivery: i64, state: Option<DeliveryState>) -> Result<(), MonitorError> {
+    pub(super) async fn note_state(
+        &self,
+        delivery: i64,
+        lane: &str,
+        state: Option<DeliveryState>,
+    ) -> Result<(), MonitorError> {
         let Some(state) = state else {
             return Ok(());
         };
         let told = self.store.told_by(delivery).await?;
         if state == DeliveryState::Sent {
             let now = self.status.figures().clearml_now(self.clock.now());
-            log_told(delivery, &told, now);
+            log_told(delivery, lane, &told, now);
             self.status.told_after(told.iter().map(|alert| now.since(alert.status_changed)));
         }
         self.status.came_into(state.as_str(), told.into_iter().map(|alert| alert.rule));
@@ -237,14 +242,14 @@ fn posted(lane: &str) -> &'static str {
     if matches!(Lane::of(lane), Lane::Webhook(_)) { "delivered to the webhook" } else { "posted to Slack" }
 }
 
-/// One line an alert that is in Slack now; `now` is by ClearML's clock.
-fn log_told(delivery: i64, told: &[ToldAlert], now: Stamp) {
+/// One line an alert that was told; `now` is by ClearML's clock.
+fn log_told(delivery: i64, lane: &str, told: &[ToldAlert], now: Stamp) {
     for ToldAlert { alert, task_id: task, rule, status_changed, digest } in told {
         let latency_seconds = now.since(*status_changed).as_secs_f64();
         if *digest {
             tracing::info!(alert, task, rule, delivery, latency_seconds, "told in a digest");
         } else {
-            tracing::info!(alert, task, rule, delivery, latency_seconds, "posted to Slack");
+            tracing::info!(alert, task, rule, delivery, latency_seconds, "{}", posted(lane));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Webhooks of any tool: one JSON document for each event, POSTed, signed, with a key by which a receiver knows a repeat.
+//! Webhooks of any tool: one JSON document for each event, signed, sent by POST, with a key by which a receiver knows a repeat.
 //! Reading order:
 //!
 //! - [`event`]: the documents, as `docs/webhook.schema.json` describes them.

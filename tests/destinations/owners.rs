@@ -21,15 +21,15 @@ async fn knowing(world: &World, ada: Option<Person>) -> Monitor {
     monitor
 }
 
-fn by_email() -> Option<Person> {
-    Some(Person::Email(ADA.to_owned()))
+fn by_email() -> Person {
+    Person::Email(ADA.to_owned())
 }
 
 #[tokio::test]
 async fn an_owner_is_found_once_by_e_mail_and_written_to_directly() {
     let world = World::new();
     let ada = world.slack.add_person("Ada Lovelace", ADA);
-    let mut monitor = knowing(&world, by_email()).await;
+    let mut monitor = knowing(&world, Some(by_email())).await;
     for name in ["resnet50", "bert"] {
         world.failed_task(name);
         monitor.poll().await;
@@ -42,7 +42,7 @@ async fn an_owner_is_found_once_by_e_mail_and_written_to_directly() {
     let conversation = monitor.store.channel(&ada).await.unwrap().channel_id.unwrap();
     assert!(conversation.starts_with('D'));
     drop(monitor);
-    let mut monitor = knowing(&world, by_email()).await;
+    let mut monitor = knowing(&world, Some(by_email())).await;
     world.failed_task("after a restart");
     monitor.poll().await;
     monitor.deliver_until_all(3, "sent").await;
@@ -98,7 +98,7 @@ async fn without_the_scopes_to_look_a_lost_answer_is_sent_again_and_marked() {
 
 #[tokio::test]
 async fn an_owner_whom_nobody_knows_is_told_of_in_the_rules_channel_with_the_reason() {
-    for person in [None, by_email()] {
+    for person in [None, Some(by_email())] {
         let world = World::new();
         let mut monitor = knowing(&world, person).await;
         for number in 0..2 {
@@ -134,7 +134,7 @@ async fn a_missing_scope_holds_the_owners_alerts_and_names_the_scope() {
     let world = World::new();
     let ada = world.slack.add_person("Ada", ADA);
     world.slack.set_scopes(&["chat:write", "channels:read"]);
-    let mut monitor = knowing(&world, by_email()).await;
+    let mut monitor = knowing(&world, Some(by_email())).await;
     world.failed_task("resnet50");
     monitor.poll().await;
     let alerts = monitor.deliver_until_all(1, "held").await;
@@ -149,7 +149,7 @@ async fn a_missing_scope_holds_the_owners_alerts_and_names_the_scope() {
 async fn slack_away_during_the_look_up_is_waited_out() {
     let world = World::new();
     let ada = world.slack.add_person("Ada", ADA);
-    let mut monitor = knowing(&world, by_email()).await;
+    let mut monitor = knowing(&world, Some(by_email())).await;
     let faults = [Fault::html(503), Fault::reset(), Fault::slack_error("a_word_of_tomorrow")];
     world.slack.faults().script(faults.map(|fault| FaultRule::next(fault).on("users.lookupByEmail")));
     world.failed_task("resnet50");

@@ -1,7 +1,7 @@
 //! The generic webhook: what arrives, and what becomes of it when something goes wrong.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clearml_alerts::domain::{Destination, Rule};
 use clearml_alerts::monitor::StartRequest;
@@ -103,7 +103,7 @@ async fn where_a_person_must_act_its_lane_waits_and_goes_on_by_itself() {
         monitor.deliver_until(|store| history(store).iter().any(held)).await;
         let alert = history(&monitor.store).into_iter().find(held).unwrap();
         let reason = alert.reason.unwrap();
-        assert!(reason.starts_with("HTTP ") && reason.contains("in the configuration"), "{reason}");
+        assert!(reason.starts_with("HTTP ") && reason.contains("the configuration"), "{reason}");
         assert!(!reason.contains("sandboxhooksecret"), "{reason}");
         assert_eq!(alert.channel, "webhook:ops");
         monitor.deliver_until_all(2, "sent").await;
@@ -154,7 +154,7 @@ async fn a_webhook_that_left_the_configuration_is_waited_for() {
 async fn a_webhook_that_hangs_holds_up_no_other_lane() {
     let world = World::new();
     let rules = vec![Rule::new("mine", to_webhook()), Rule::new("too", Destination::Channel(CHANNEL.to_owned()))];
-    let slow = webhook_to(&world.receiver.url());
+    let slow = webhook_to(&world.receiver.url(), Duration::from_secs(4));
     let mut monitor = world
         .monitor_with(rules, |config| {
             config.destinations.webhooks.insert("ops".to_owned(), slow);
@@ -166,11 +166,9 @@ async fn a_webhook_that_hangs_holds_up_no_other_lane() {
         world.failed_task(&format!("task {number}"));
     }
     monitor.poll().await;
-    let began = Instant::now();
     monitor.deliver_until(|_| world.slack.messages(CHANNEL).len() == 4).await;
-    let requests = world.receiver.requests().total();
-    // Each request hangs for half a second; in turn, the four messages would have waited for four of them.
-    assert!(requests <= 2 && began.elapsed() < Duration::from_secs(2), "{requests} requests, {:?}", began.elapsed());
+    // The one request still hangs, and everything else went past it.
+    assert_eq!(world.receiver.requests().total(), 1);
     assert!(monitor.deliverer.is_sending());
     world.receiver.faults().clear();
     monitor.deliver_until_all(8, "sent").await;

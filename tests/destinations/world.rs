@@ -206,15 +206,15 @@ fn destinations(at: &Addresses, rules: &[Rule]) -> Destinations {
     let mut destinations = Destinations::default();
     let incoming = slack::IncomingWebhook::new(SecretString::from(at.incoming.clone()), TIME_LIMIT).unwrap();
     destinations.slack_webhooks.insert("team".to_owned(), incoming);
-    destinations.webhooks.insert("ops".to_owned(), webhook_to(&at.receiver));
+    destinations.webhooks.insert("ops".to_owned(), webhook_to(&at.receiver, TIME_LIMIT));
     destinations.heed_rules(rules);
     destinations
 }
 
-pub fn webhook_to(url: &str) -> webhook::Client {
+pub fn webhook_to(url: &str, timeout: Duration) -> webhook::Client {
     let secret = Some(SecretString::from(KEY));
     let url = SecretString::from(url.to_owned());
-    webhook::Client::new(webhook::Config { url, secret, headers: Vec::new(), timeout: TIME_LIMIT }).unwrap()
+    webhook::Client::new(webhook::Config { url, secret, headers: Vec::new(), timeout }).unwrap()
 }
 
 pub fn to_webhook() -> Destination {

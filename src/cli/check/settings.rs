@@ -2,8 +2,8 @@
 
 use super::item::{Area, Item};
 use crate::settings::{
-    self, AllFlags, ClearmlSettings, DatabaseSettings, Environment, Origin, RuleSettings, ServiceSettings,
-    SettingsError, SlackAccess,
+    self, AllFlags, ClearmlSettings, DatabaseSettings, DestinationSettings, Environment, Origin, RuleSettings,
+    ServiceSettings, SettingsError, SlackAccess,
 };
 
 /// The settings as far as they could be settled.
@@ -11,6 +11,9 @@ pub(super) struct Settled {
     pub clearml: Option<ClearmlSettings>,
     pub slack: Option<SlackAccess>,
     pub channel: Option<String>,
+    pub destinations: DestinationSettings,
+    /// Whether a rule writes to the owners of tasks; the command line's tells a channel.
+    pub writes_to_owners: bool,
     pub rule: Option<RuleSettings>,
     pub service: Option<ServiceSettings>,
     pub database: Option<DatabaseSettings>,
@@ -50,7 +53,8 @@ pub(super) fn settle(flags: &AllFlags, environment: &dyn Environment) -> (Settle
     let service = part("service", settings::resolve_service(&flags.service), &mut items, |part| &part.origins);
     let database = settings::resolve_database(&flags.database, environment);
     let database = part("database", database, &mut items, |part| &part.origins);
-    (Settled { clearml, slack, channel, rule, service, database }, items)
+    let destinations = DestinationSettings::default();
+    (Settled { clearml, slack, channel, destinations, writes_to_owners: false, rule, service, database }, items)
 }
 
 fn part<T>(

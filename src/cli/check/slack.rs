@@ -1,6 +1,7 @@
 //! Slack: the token, what it may do, and the channel. With `--send-test` also a message.
 
 use super::item::{Area, Item};
+use super::people;
 use super::settings::Settled;
 use crate::cli::assemble;
 use crate::cli::start::Context;
@@ -64,6 +65,7 @@ pub(super) async fn look(settled: &Settled, context: &Context, send_test: bool) 
         Err(error) => return vec![Item::slack_error("token", &error)],
     };
     let mut items = who(&identity);
+    items.extend(people::look(&slack, &identity, &settled.destinations.users, settled.writes_to_owners).await);
     let Some(name) = &settled.channel else { return items };
     items.extend(scopes(&identity, Needs { by_name: !is_channel_id(name) }));
     let (channel, found) = find(&slack, name).await;

@@ -101,13 +101,13 @@ mod tests {
 
     #[test]
     fn a_lane_means_what_its_destination_said() {
-        let owned = task(Status::Failed);
-        let orphan = Task { user: None, ..owned.clone() };
+        let of_ada = task(Status::Failed);
+        let orphan = Task { user: None, ..of_ada.clone() };
         let owner = Destination::Owner { fallback: "#all".to_owned() };
-        assert_eq!(Lane::of(&owner.lane(&owned)), Lane::Owner("u1"));
+        assert_eq!(Lane::of(&owner.lane(&of_ada)), Lane::Owner("u1"));
         assert_eq!(Lane::of(&owner.lane(&orphan)), Lane::Channel("#all"));
-        assert_eq!(Lane::of(&Destination::Channel("C1".to_owned()).lane(&owned)), Lane::Channel("C1"));
-        assert_eq!(Lane::of(&Destination::SlackWebhook("a".to_owned()).lane(&owned)), Lane::SlackWebhook("a"));
-        assert_eq!(Lane::of(&Destination::Webhook("a".to_owned()).lane(&owned)), Lane::Webhook("a"));
+        assert_eq!(Lane::of(&Destination::Channel("C1".to_owned()).lane(&of_ada)), Lane::Channel("C1"));
+        assert_eq!(Lane::of(&Destination::SlackWebhook("a".to_owned()).lane(&of_ada)), Lane::SlackWebhook("a"));
+        assert_eq!(Lane::of(&Destination::Webhook("a".to_owned()).lane(&of_ada)), Lane::Webhook("a"));
     }
 }
