@@ -15,6 +15,7 @@ CREATE TABLE monitor (
     watch_from      INTEGER,            -- nothing stamped before this is ever asked for; NULL until watching has begun
     watermark       INTEGER,            -- everything stamped up to here has been recorded; NULL until watching has begun
     generation      INTEGER NOT NULL DEFAULT 0, -- grows with every write; the lock file keeps a copy, so that a lost WAL or an older file is noticed
+    hidden_from     INTEGER,            -- hidden tasks are watched too, and decided from this stamp on; NULL: no rule asks for them
     last_poll_at    INTEGER,            -- when the last good poll ended
     announced_at    INTEGER,            -- when the last start message was handed to delivery
     service_task    TEXT                -- the task that stands for this monitor in ClearML; NULL where it has none
@@ -41,6 +42,13 @@ CREATE TABLE tasks (
     last_change_at  INTEGER NOT NULL    -- when this row last changed
 ) STRICT, WITHOUT ROWID;
 
+-- Every list of rules that outcomes were put to, one row a change. A rule is known by its name alone.
+CREATE TABLE rule_sets (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at      INTEGER NOT NULL,   -- when an outcome was first put to it
+    names           TEXT NOT NULL       -- the rules' names in the order of asking, as a JSON array
+) STRICT;
+
 -- Every status change seen, re-stamps too: what `explain` tells from.
 CREATE TABLE transitions (
     id              INTEGER PRIMARY KEY,
@@ -51,11 +59,18 @@ CREATE TABLE transitions (
     status_changed  INTEGER NOT NULL,
     reason          TEXT,               -- status_reason as the server gave it with this stamp
     message         TEXT,               -- status_message likewise
-    seen_at         INTEGER NOT NULL
+    seen_at         INTEGER NOT NULL,
+    rule_set_id     INTEGER REFERENCES rule_sets (id), -- for an end that was put to rules: to which
+    -- What each of them said, a letter a rule, in their order. A alert; kept quiet by: o own task, s status, p project,
+    -- u user, m manual, a archived, h hidden, t type, g tags, y system tags, n name, q queue, w worker, i iterations,
+    -- r run time, v metric, c cause, e an earlier rule that is the last to be asked, z silence. No letter ever changes.
+    said            TEXT,
+    CHECK ((rule_set_id IS NULL) = (said IS NULL))
 ) STRICT;
 CREATE INDEX transitions_by_task ON transitions (task_id, id);
 
--- One row a verdict: what a rule had to tell about one outcome of one run, or why it kept quiet.
+-- What a rule had to tell about one outcome of one run: one row for each rule that alerts or that a silence kept quiet, and
+-- where there is neither, one for the rule that came nearest. What the others said is in transitions.said.
 CREATE TABLE alerts (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     rule            TEXT NOT NULL,
@@ -92,13 +107,12 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_newest ON alerts (status_changed, id);
 -- What was not suppressed, with all that the week's chart counts: its rows are never looked up.
 CREATE INDEX alerts_told ON alerts (status_changed, outcome, filter) WHERE filter IS NULL;
--- A page of history reads along one of the next six: each begins with what is filtered by, and goes on in the order of pages.
-CREATE INDEX alerts_by_project ON alerts (project_id, project, status_changed, id);
-CREATE INDEX alerts_by_user ON alerts (user_id, user, status_changed, id);
-CREATE INDEX alerts_by_rule ON alerts (rule, status_changed, id);
-CREATE INDEX alerts_by_state ON alerts (state, status_changed, id);
-CREATE INDEX alerts_by_outcome ON alerts (outcome, status_changed, id);
-CREATE INDEX alerts_by_cause ON alerts (cause, status_changed, id) WHERE cause IS NOT NULL;
+-- What an alert is of (state, outcome, rule, channel, filter, cause), then the order of pages. A page of history leaps through the
+-- few different beginnings of one of the next four, and reads the first rows behind those that are asked for.
+CREATE INDEX alerts_by_kind ON alerts (state, outcome, rule, channel, filter, cause, status_changed, id);
+CREATE INDEX alerts_by_project ON alerts (project_id, project, user_id, user, state, outcome, rule, channel, filter, cause, status_changed, id);
+CREATE INDEX alerts_by_user ON alerts (user_id, user, state, outcome, rule, channel, filter, cause, status_changed, id);
+CREATE INDEX alerts_by_reason ON alerts (reason, state, outcome, rule, channel, filter, cause, status_changed, id) WHERE reason IS NOT NULL;
 CREATE INDEX alerts_by_silence ON alerts (silence_id, status_changed, id) WHERE silence_id IS NOT NULL;
 CREATE INDEX alerts_by_task ON alerts (task_id, id);
 CREATE INDEX alerts_by_delivery ON alerts (delivery_id) WHERE delivery_id IS NOT NULL;
@@ -106,6 +120,13 @@ CREATE INDEX alerts_by_delivery ON alerts (delivery_id) WHERE delivery_id IS NOT
 CREATE INDEX alerts_to_compose ON alerts (channel, status_changed, id) WHERE state IN ('pending', 'held') AND delivery_id IS NULL;
 CREATE INDEX alerts_open ON alerts (created_at) WHERE state IN ('pending', 'sending', 'unknown', 'held');
 CREATE INDEX alerts_dead ON alerts (id) WHERE state = 'dead' AND dropped_at IS NULL;
+
+-- The names in `alerts` by any three characters of them, so that a part of a name is found without reading all of them. It
+-- holds no text: what it finds is compared with the alert's own name.
+CREATE VIRTUAL TABLE alert_names USING fts5 (task_name, content = '', columnsize = 0, detail = none, tokenize = 'trigram');
+CREATE TRIGGER alert_named AFTER INSERT ON alerts BEGIN
+    INSERT INTO alert_names (rowid, task_name) VALUES (new.id, new.task_name);
+END;
 
 -- What is not to be told for a while. An outcome that a silence covers is recorded as suppressed, with the silence.
 CREATE TABLE silences (

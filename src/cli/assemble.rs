@@ -1,6 +1,5 @@
 //! From settings to clients: the only place that knows how the settings' words become the rooms' configurations.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +12,11 @@ use super::{start, test_knobs};
 
 use crate::clock::Clock;
 use crate::domain::delivery::{OnUnknown, Waits};
-use crate::domain::{Conditions, Destination, Outcome, ProjectFilter, Redactor, Rule, UserFilter};
+use crate::domain::message::words;
+use crate::domain::{Conditions, Destination, Outcome, ProjectFilter, ProjectPattern, Redactor, Rule, UserFilter};
 use crate::monitor::{
-    self, Deliverer, DeliveryConfig, Destinations, MonitorError, Person, Poller, PollerConfig, Progress, StartRequest,
+    self, Deliverer, DeliveryConfig, Destinations, MonitorError, Person, Poller, PollerConfig, Progress, Projects,
+    StartRequest,
 };
 use crate::settings::{
     self, ClearmlSettings, DestinationSettings, RuleSettings, Since, SlackAccess, SlackSettings, SlackUser, Webhook,
@@ -101,10 +102,7 @@ pub(super) async fn default_rule(
         settings.include_completed.then_some(Outcome::Completed),
         settings.include_aborted.then_some(Outcome::Stopped),
     ];
-    let projects = settings.project_pattern.as_ref().map_or(ProjectFilter::All, |pattern| ProjectFilter::Matching {
-        pattern: pattern.clone(),
-        ids: HashSet::new(),
-    });
+    let projects = settings.project_pattern.as_ref().map(ProjectFilter::matching).unwrap_or_default();
     let mut rule = Rule::new(Rule::DEFAULT_NAME, Destination::Channel(channel.to_owned()));
     rule.conditions = Conditions {
         outcomes: outcomes.into_iter().flatten().collect(),
@@ -119,22 +117,15 @@ pub(super) async fn default_rule(
     Ok(rule)
 }
 
-/// The rule that the command line describes, its users and its projects resolved as a poll would.
-pub(super) async fn resolved_rule(
+/// The rules that the command line describes, their users and their projects resolved as a poll would.
+pub(super) async fn resolved_rules(
     settings: &RuleSettings,
     channel: &str,
     clearml: &clearml::Client,
-) -> Result<Rule, MonitorError> {
-    let mut rule = default_rule(settings, channel, clearml).await?;
-    rule.conditions.projects = match rule.conditions.projects {
-        ProjectFilter::All => ProjectFilter::All,
-        ProjectFilter::Matching { pattern, .. } => {
-            let found = monitor::find_projects(&pattern, clearml).await?;
-            let ids = found.into_iter().map(|project| project.id).collect();
-            ProjectFilter::Matching { pattern, ids }
-        }
-    };
-    Ok(rule)
+) -> Result<Vec<Rule>, MonitorError> {
+    let mut rules = vec![default_rule(settings, channel, clearml).await?];
+    Projects::of(&rules).resolve(&mut rules, clearml).await?;
+    Ok(rules)
 }
 
 /// The two halves of a monitor, and what wakes the second when the first has news.
@@ -156,8 +147,10 @@ pub(super) struct Parts {
     pub clearml: clearml::Client,
     /// Slack.
     pub slack: slack::Client,
-    /// The rule.
-    pub rule: Rule,
+    /// The rules, in the order of asking.
+    pub rules: Vec<Rule>,
+    /// What is known of their project patterns.
+    pub projects: Projects,
     /// The time.
     pub clock: Clock,
     /// How patiently messages are sent.
@@ -171,7 +164,7 @@ pub(super) struct Parts {
 }
 
 /// Clients of what the destinations' names mean, and what the rules ask of them.
-pub(super) fn destinations(settings: &DestinationSettings, rules: &[Rule]) -> anyhow::Result<Destinations> {
+pub(super) fn destination_clients(settings: &DestinationSettings, rules: &[Rule]) -> anyhow::Result<Destinations> {
     let mut destinations = Destinations::default();
     for (name, hook) in &settings.slack_webhooks {
         let client = slack::IncomingWebhook::new(hook.url.clone(), hook_time_limit(Webhook::TIMEOUT));
@@ -214,11 +207,12 @@ pub(super) async fn halves(
     since: Option<Since>,
     on_progress: Box<dyn Fn(Progress) + Send + Sync>,
 ) -> anyhow::Result<Halves> {
-    let Parts { store, clearml, slack, rule, clock, waits, host, redact, destinations } = parts;
+    let Parts { store, clearml, slack, rules, projects, clock, waits, host, redact, destinations } = parts;
     let redactor = Redactor::new(redact);
     let web = clearml_settings.web.as_ref().map(ToString::to_string);
     let news = Arc::new(Notify::new());
-    let prefixes = rule.style.prefix.iter().map(|prefix| (rule.name.clone(), prefix.clone())).collect();
+    let prefix = |rule: &Rule| rule.style.prefix.clone().map(|prefix| (rule.name.clone(), prefix));
+    let prefixes = rules.iter().filter_map(prefix).collect();
     let config = DeliveryConfig {
         instance: store.monitor().await.context("reading the database")?.instance,
         host,
@@ -233,7 +227,7 @@ pub(super) async fn halves(
     };
     let deliverer = Deliverer::new(store.clone(), clearml.clone(), slack, clock.clone(), config);
     let server = server_name(clearml_settings);
-    let config = PollerConfig { rules: vec![rule], redactor, server, web, since, on_progress };
+    let config = PollerConfig { redactor, rules, projects, server, web, since, on_progress };
     let poller = Poller::new(store, clearml, clock, config, Arc::clone(&news));
     Ok(Halves { poller, deliverer, news })
 }
@@ -248,16 +242,60 @@ pub(super) fn in_words(rule: &Rule) -> String {
     let outcomes: Vec<&str> = Outcome::ALL
         .into_iter()
         .filter(|outcome| rule.conditions.outcomes.contains(*outcome))
-        .map(crate::domain::message::words::outcome)
+        .map(words::outcome)
         .collect();
-    let projects = match &rule.conditions.projects {
-        ProjectFilter::All => "every project".to_owned(),
-        ProjectFilter::Matching { pattern, .. } => format!("projects that match {pattern}"),
+    let filter = &rule.conditions.projects;
+    let list = |patterns: &[ProjectPattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let mut projects = match filter.only.as_slice() {
+        [] => "every project".to_owned(),
+        [ProjectPattern::Regex(regex)] => format!("projects that match {}", regex.pattern),
+        several => format!("projects {}", list(several)),
     };
+    if !filter.except.is_empty() {
+        projects.push_str(&format!(" except {}", list(&filter.except)));
+    }
     format!("{} tasks of {projects}", outcomes.join(", "))
 }
 
-/// The start message of a service.
-pub(super) fn start_request(rule: &Rule, refresh: Duration, resume: Option<crate::domain::Stamp>) -> StartRequest {
-    StartRequest { channel: rule.destination.common_lane(), watches: in_words(rule), refresh, resume }
+/// What rules watch, in words: of one, all of it; of several, their names.
+pub(super) fn all_in_words(rules: &[Rule]) -> String {
+    match rules {
+        [rule] => in_words(rule),
+        several => {
+            let names: Vec<&str> = several.iter().map(|rule| rule.name.as_str()).collect();
+            format!("{} rules: {}", words::number(several.len()), names.join(", "))
+        }
+    }
+}
+
+/// Where rules tell, each place once.
+pub(super) fn destinations(rules: &[Rule]) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for destination in rules.iter().map(|rule| rule.destination.to_string()) {
+        if !all.contains(&destination) {
+            all.push(destination);
+        }
+    }
+    all.join(", ")
+}
+
+/// The lanes that rules tell of no task in particular, each once.
+pub(super) fn common_lanes(rules: &[Rule]) -> Vec<String> {
+    let mut lanes: Vec<String> = Vec::new();
+    for lane in rules.iter().map(|rule| rule.destination.common_lane()) {
+        if !lanes.contains(&lane) {
+            lanes.push(lane);
+        }
+    }
+    lanes
+}
+
+/// The start message of a service, in the first rule's channel; `None` where there is no rule.
+pub(super) fn start_request(
+    rules: &[Rule],
+    refresh: Duration,
+    resume: Option<crate::domain::Stamp>,
+) -> Option<StartRequest> {
+    let channel = rules.first()?.destination.common_lane();
+    Some(StartRequest { channel, watches: all_in_words(rules), refresh, resume })
 }

@@ -9,7 +9,7 @@ use super::{assemble, output, own_task};
 use crate::agent::{self, AgentError, Enqueued, Plan, Program};
 use crate::clearml;
 use crate::domain::WebPages;
-use crate::monitor;
+use crate::monitor::Projects;
 use crate::settings::{self, ClearmlSettings, EnqueueSettings, ProgramSource};
 
 /// Prints the script that an agent would run.
@@ -38,7 +38,8 @@ pub(super) async fn run(arguments: &RunArguments, context: &Context) -> anyhow::
     clearml.login().await?;
     // What would fail on the agent's machine, a person should hear here.
     let rule = assemble::default_rule(&rule, &channel, &clearml).await?;
-    monitor::require_projects(&rule, &clearml).await?;
+    let rules = [rule];
+    Projects::of(&rules).require_match(&rules, &clearml).await?;
     let queue = agent::find_queue(&clearml, &service.queue, enqueue.create_queue).await?;
     let plan = Plan {
         task: enqueue.task.clone(),

@@ -114,19 +114,23 @@ async fn watch(
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         server = monitor.server,
-        watches = assemble::in_words(&monitor.rule),
-        channel = %monitor.rule.destination,
+        watches = assemble::all_in_words(&monitor.rules),
+        channel = assemble::destinations(&monitor.rules),
         database = %monitor.store.path().display(),
         refresh_seconds = settings.service.refresh.as_secs_f64(),
         resumes_at = record.watermark.map(|watermark| watermark.to_string()),
         "started"
     );
-    if settings.service.announce != Announce::None && is_announcement_due(record.announced_at, context.clock.now()) {
-        monitor.deliverer.announce(assemble::start_request(&monitor.rule, settings.service.refresh, record.watermark));
+    let start = assemble::start_request(&monitor.rules, settings.service.refresh, record.watermark);
+    if settings.service.announce != Announce::None
+        && is_announcement_due(record.announced_at, context.clock.now())
+        && let Some(start) = start
+    {
+        monitor.deliverer.announce(start);
     }
     let config = ServiceConfig {
         refresh: settings.service.refresh,
-        channels: vec![monitor.rule.destination.common_lane()],
+        channels: start::slack_channels(&monitor.rules),
         status: watched.status.clone(),
     };
     watched.started(&monitor, context)?;

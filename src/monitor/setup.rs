@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::deliver::is_channel_id;
 use super::error::MonitorError;
-use super::projects::{Projects, bad_pattern};
+use super::projects::bad_pattern;
 use crate::clearml::Client;
-use crate::domain::{Named, ProjectFilter, Rule, UserFilter};
+use crate::domain::{Named, UserFilter};
 use crate::slack;
 
 /// Turns user names into IDs by the server's list. A name that the server does not know is kept as it stands, taken for
@@ -37,14 +37,6 @@ pub async fn resolve_users(clearml: &Client, users: UserFilter) -> Result<(UserF
     }
     unknown.sort_unstable();
     Ok((build(resolved), unknown))
-}
-
-/// Refuses a rule whose project pattern matches nothing: a typo must become neither silence nor everybody's tasks.
-pub async fn require_projects(rule: &Rule, clearml: &Client) -> Result<(), MonitorError> {
-    match &rule.conditions.projects {
-        ProjectFilter::All => Ok(()),
-        ProjectFilter::Matching { pattern, .. } => Projects::new(pattern.clone()).require_match(clearml).await,
-    }
 }
 
 /// The projects that `pattern` matches, by the server's own matching; none is no error.

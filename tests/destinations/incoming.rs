@@ -107,7 +107,7 @@ async fn waits_and_hiccups_are_waited_out() {
     let mut monitor = world.monitor(to_incoming()).await;
     monitor.poll().await;
     let limited = Fault::status(429, "rate_limited").with_header("Retry-After", "1");
-    for fault in [limited, Fault::status(500, "rollup_error"), Fault::reset_on_connect()] {
+    for fault in [limited, Fault::status(500, "rollup_error")] {
         world.slack.faults().push(fault);
     }
     world.failed_task("resnet50");

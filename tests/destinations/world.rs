@@ -8,7 +8,7 @@ use std::time::Duration;
 use clearml_alerts::clock::Clock;
 use clearml_alerts::domain::delivery::{OnUnknown, Waits};
 use clearml_alerts::domain::{AlertRecord, Destination, Redactor, Rule};
-use clearml_alerts::monitor::{Deliverer, DeliveryConfig, Depth, Destinations, Next, Poller, PollerConfig};
+use clearml_alerts::monitor::{Deliverer, DeliveryConfig, Depth, Destinations, Next, Poller, PollerConfig, Projects};
 use clearml_alerts::sandbox::clearml::TaskSeed;
 use clearml_alerts::sandbox::{
     ClearmlOptions, ReceiverOptions, SimulatedClearml, SimulatedReceiver, SimulatedSlack, SlackOptions,
@@ -144,6 +144,7 @@ impl Monitor {
         deliverer.recover().await.unwrap();
         let config = PollerConfig {
             redactor: Redactor::new(Vec::new()),
+            projects: Projects::of(&rules),
             rules,
             server: at.clearml.clone(),
             web: Some("https://app.example.com".to_owned()),

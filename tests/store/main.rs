@@ -14,4 +14,5 @@ mod lanes;
 mod outbox;
 mod property;
 mod recording;
+mod rules;
 mod support;

@@ -17,7 +17,8 @@ pub(crate) const CHANNEL: &str = "#ml-alerts";
 pub(crate) const CHANNEL_ID: &str = "C0000000001";
 pub(crate) const OWN: Access = Access::Own { wait: Duration::ZERO };
 /// Patience enough for a test.
-pub(crate) const QUICK: Limits = Limits { busy_timeout: Duration::from_millis(100), max_pages: None };
+pub(crate) const QUICK: Limits =
+    Limits { busy_timeout: Duration::from_millis(100), max_pages: None, longest_question: None };
 
 pub(crate) fn at(millis: i64) -> Stamp {
     Stamp::from_millis(millis)
@@ -122,6 +123,7 @@ pub(crate) fn task(id: &str, status: &str, changed: i64) -> Task {
         parent: None,
         worker: None,
         queue: None,
+        metrics: Vec::new(),
     }
 }
 

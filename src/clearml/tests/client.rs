@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::scripted::{Reply, Scripted, good, login, refusal, token};
-use crate::clearml::{ClearmlError, Credentials, User};
+use crate::clearml::{ClearmlError, Credentials, User, Wanted};
 use crate::domain::{Named, Stamp};
 
 fn no_tasks() -> Reply {
@@ -167,7 +167,7 @@ async fn the_newest_change_is_the_first_row_of_the_newest_first() {
 async fn an_answer_without_its_list_is_an_error_and_not_an_empty_list() {
     let server = Scripted::start([login("t"), good(json!({})), good(json!({}))]).await;
     let client = server.client();
-    let told = client.changes_since(Stamp::EPOCH).next_page().await.unwrap_err();
+    let told = client.changes_since(Stamp::EPOCH, Wanted::default()).next_page().await.unwrap_err();
     assert!(matches!(&told, ClearmlError::Protocol { what, .. } if what.contains("tasks")), "{told}");
     assert!(matches!(client.users().await, Err(ClearmlError::Protocol { .. })));
 }
@@ -177,12 +177,12 @@ async fn a_task_is_found_by_its_id_or_not_at_all() {
     let task = |id: &str| json!({"tasks": [{"id": id, "name": "n", "status": "created"}]});
     let server = Scripted::start([login("t"), good(task("a")), no_tasks(), good(task("other"))]).await;
     let client = server.client();
-    let found = client.task("a").await.unwrap().unwrap();
+    let found = client.task("a", Wanted::default()).await.unwrap().unwrap();
     assert_eq!((found.id.as_str(), found.status_changed), ("a", Stamp::EPOCH));
     assert_eq!((&server.seen()[1].body["id"], &server.seen()[1].body["search_hidden"]), (&json!(["a"]), &json!(true)));
-    assert_eq!(client.task("gone").await, Ok(None));
-    assert!(client.task("a").await.is_err(), "an answer about another task");
-    assert_eq!(client.task(" ").await, Ok(None));
+    assert_eq!(client.task("gone", Wanted::default()).await, Ok(None));
+    assert!(client.task("a", Wanted::default()).await.is_err(), "an answer about another task");
+    assert_eq!(client.task(" ", Wanted::default()).await, Ok(None));
     assert_eq!(server.seen().len(), 4, "an empty ID asks nothing");
 }
 

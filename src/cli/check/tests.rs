@@ -83,6 +83,7 @@ fn clearml_in_every_state() {
         sent: false,
     };
     let bad_pattern = MonitorError::BadPattern {
+        rule: None,
         pattern: "(".to_owned(),
         server: "api.example.com".to_owned(),
         message: "missing ), unterminated subpattern".to_owned(),
@@ -160,6 +161,7 @@ fn the_database_in_every_state() {
         server: None,
         watch_from: None,
         watermark: None,
+        hidden_from: None,
         last_poll_at: None,
         announced_at: None,
         service_task: None,
