@@ -13,13 +13,13 @@ use super::{start, test_knobs};
 use crate::clock::Clock;
 use crate::domain::delivery::{OnUnknown, Waits};
 use crate::domain::message::words;
-use crate::domain::{Conditions, Destination, Outcome, ProjectFilter, ProjectPattern, Redactor, Rule, UserFilter};
+use crate::domain::{Redactor, Rule};
 use crate::monitor::{
     self, Deliverer, DeliveryConfig, Destinations, MonitorError, Person, Poller, PollerConfig, Progress, Projects,
     StartRequest,
 };
 use crate::settings::{
-    self, ClearmlSettings, DestinationSettings, RuleSettings, Since, SlackAccess, SlackSettings, SlackUser, Webhook,
+    self, ClearmlSettings, DestinationSettings, RuleSet, Since, SlackAccess, SlackSettings, SlackUser, Webhook,
 };
 use crate::store::{Access, Store};
 use crate::{clearml, slack, webhook};
@@ -82,48 +82,18 @@ pub(super) fn slack_client_of(access: SlackAccess) -> Result<slack::Client, slac
     })
 }
 
-/// The rule that the command line describes, its users resolved by the server's list.
-pub(super) async fn default_rule(
-    settings: &RuleSettings,
-    channel: &str,
-    clearml: &clearml::Client,
-) -> Result<Rule, MonitorError> {
-    let users = match &settings.users {
-        settings::UserFilter::Everyone => UserFilter::Everyone,
-        settings::UserFilter::Only(users) => UserFilter::Only(users.iter().cloned().collect()),
-        settings::UserFilter::Except(users) => UserFilter::Except(users.iter().cloned().collect()),
-    };
-    let (users, unknown) = monitor::resolve_users(clearml, users).await?;
-    for user in unknown {
+/// The rules with their users resolved by the server's list.
+pub(super) async fn ready_rules(set: &RuleSet, clearml: &clearml::Client) -> Result<Vec<Rule>, MonitorError> {
+    let mut rules = set.rules.clone();
+    for user in monitor::resolve_users(clearml, &mut rules).await? {
         tracing::warn!(user, "ClearML knows no user of this name; it is taken for a user's ID");
     }
-    let outcomes = [
-        Some(Outcome::Failed),
-        settings.include_completed.then_some(Outcome::Completed),
-        settings.include_aborted.then_some(Outcome::Stopped),
-    ];
-    let projects = settings.project_pattern.as_ref().map(ProjectFilter::matching).unwrap_or_default();
-    let mut rule = Rule::new(Rule::DEFAULT_NAME, Destination::Channel(channel.to_owned()));
-    rule.conditions = Conditions {
-        outcomes: outcomes.into_iter().flatten().collect(),
-        projects,
-        min_iterations: settings.min_iterations,
-        include_manual: settings.include_manual,
-        include_archived: settings.include_archived,
-        users,
-        ..Conditions::default()
-    };
-    rule.style.prefix = Some(settings.message_prefix.clone()).filter(|prefix| !prefix.is_empty());
-    Ok(rule)
+    Ok(rules)
 }
 
-/// The rules that the command line describes, their users and their projects resolved as a poll would.
-pub(super) async fn resolved_rules(
-    settings: &RuleSettings,
-    channel: &str,
-    clearml: &clearml::Client,
-) -> Result<Vec<Rule>, MonitorError> {
-    let mut rules = vec![default_rule(settings, channel, clearml).await?];
+/// The rules, their users and their projects resolved as a poll would.
+pub(super) async fn resolved_rules(set: &RuleSet, clearml: &clearml::Client) -> Result<Vec<Rule>, MonitorError> {
+    let mut rules = ready_rules(set, clearml).await?;
     Projects::of(&rules).resolve(&mut rules, clearml).await?;
     Ok(rules)
 }
@@ -228,7 +198,8 @@ pub(super) async fn halves(
     let deliverer = Deliverer::new(store.clone(), clearml.clone(), slack, clock.clone(), config);
     let server = server_name(clearml_settings);
     let config = PollerConfig { redactor, rules, projects, server, web, since, on_progress };
-    let poller = Poller::new(store, clearml, clock, config, Arc::clone(&news));
+    let mut poller = Poller::new(store, clearml, clock, config, Arc::clone(&news));
+    poller.hand_on_to(deliverer.next_rules());
     Ok(Halves { poller, deliverer, news })
 }
 
@@ -237,30 +208,10 @@ pub(super) fn server_name(settings: &ClearmlSettings) -> String {
     settings.api.as_str().trim_end_matches('/').to_owned()
 }
 
-/// What a rule watches, in words.
-pub(super) fn in_words(rule: &Rule) -> String {
-    let outcomes: Vec<&str> = Outcome::ALL
-        .into_iter()
-        .filter(|outcome| rule.conditions.outcomes.contains(*outcome))
-        .map(words::outcome)
-        .collect();
-    let filter = &rule.conditions.projects;
-    let list = |patterns: &[ProjectPattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let mut projects = match filter.only.as_slice() {
-        [] => "every project".to_owned(),
-        [ProjectPattern::Regex(regex)] => format!("projects that match {}", regex.pattern),
-        several => format!("projects {}", list(several)),
-    };
-    if !filter.except.is_empty() {
-        projects.push_str(&format!(" except {}", list(&filter.except)));
-    }
-    format!("{} tasks of {projects}", outcomes.join(", "))
-}
-
 /// What rules watch, in words: of one, all of it; of several, their names.
 pub(super) fn all_in_words(rules: &[Rule]) -> String {
     match rules {
-        [rule] => in_words(rule),
+        [rule] => rule.watches(),
         several => {
             let names: Vec<&str> = several.iter().map(|rule| rule.name.as_str()).collect();
             format!("{} rules: {}", words::number(several.len()), names.join(", "))

@@ -11,26 +11,31 @@ use crate::domain::Redactor;
 use crate::domain::message::words;
 use crate::domain::text::single_line;
 use crate::monitor::{Depth, PollReport, Poller, PollerConfig, Projects};
-use crate::settings::{self, AllFlags};
+use crate::settings::{self, AllFlags, ConfigFile, NoChannel};
 use crate::store::{Overwrite, RecordedAlert, Store};
+
+/// The channel of rules that say none: nothing is posted.
+const NO_CHANNEL: &str = "(no channel)";
 
 /// Runs the command.
 pub(super) async fn run(flags: &AllFlags, context: &Context) -> anyhow::Result<Exit> {
     let environment = context.environment();
-    let service = settings::resolve_service(&flags.service)?;
-    let rule_settings = settings::resolve_rule(&flags.rule)?;
-    let database = settings::resolve_database(&flags.database, environment)?;
-    let clearml_settings = settings::resolve_clearml(environment)?;
-    let channel = flags.slack.channel.as_deref();
+    let file = ConfigFile::load(&flags.database, environment)?;
+    let service = settings::resolve_service(&flags.service, &file)?;
+    let rule_set = settings::resolve_rules(flags, &file, NoChannel::Call(NO_CHANNEL))?;
+    let database = settings::resolve_database(&flags.database, environment, &file)?;
+    let clearml_settings = settings::resolve_clearml(environment, &file)?;
     let folder = tempfile::tempdir()?;
     let server = assemble::server_name(&clearml_settings);
     let store = throw_away_copy(&database.path, folder.path(), &server).await?;
     let clearml = assemble::clearml_client(&clearml_settings, context)?;
     clearml.login().await?;
-    let rules = vec![assemble::default_rule(&rule_settings, channel.unwrap_or_default(), &clearml).await?];
+    let rules = assemble::ready_rules(&rule_set, &clearml).await?;
     let mut projects = Projects::of(&rules);
     projects.require_match(&rules, &clearml).await?;
     let watches = assemble::all_in_words(&rules);
+    let to = assemble::destinations(&rules);
+    let channel = Some(to.as_str()).filter(|to| *to != NO_CHANNEL);
     let waiting = usize::try_from(store.queue_counts().await?.undelivered()).unwrap_or(usize::MAX);
     let config = PollerConfig {
         redactor: Redactor::new(Vec::new()),

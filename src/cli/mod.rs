@@ -19,6 +19,7 @@ mod output;
 mod own_task;
 mod patience;
 mod progress;
+mod reload;
 mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;

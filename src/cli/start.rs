@@ -70,7 +70,7 @@ pub(super) struct Monitor {
 /// before the file is made; on one that is there already, the lock comes first, a Slack that is away is no hindrance, and
 /// a server that is away is waited for where `when_away` says so.
 pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: WhenAway) -> anyhow::Result<Monitor> {
-    for warning in &settings.clearml.warnings {
+    for warning in settings.clearml.warnings.iter().chain(settings.file.warnings()) {
         tracing::warn!("{warning}");
     }
     let path = &settings.database.path;
@@ -176,7 +176,7 @@ fn private_directory(directory: &Path) -> std::io::Result<()> {
 /// The rules, and what the server says of their projects.
 async fn log_in(settings: &Settings, clearml: &clearml::Client) -> Result<(Vec<Rule>, Projects), MonitorError> {
     clearml.login().await?;
-    let rules = vec![assemble::default_rule(&settings.rule, &settings.slack.channel, clearml).await?];
+    let rules = assemble::ready_rules(&settings.rules, clearml).await?;
     let mut projects = Projects::of(&rules);
     projects.require_match(&rules, clearml).await?;
     Ok((rules, projects))

@@ -120,6 +120,8 @@ pub struct Poller {
     config: PollerConfig,
     rules: Arc<Vec<Rule>>,
     next: NextRules,
+    /// Where rules are put that this poller has taken over.
+    adopted: NextRules,
     own_task: Option<String>,
     news: Arc<Notify>,
 }
@@ -128,8 +130,17 @@ impl Poller {
     /// A poller that wakes `news` whenever there is something to deliver.
     pub fn new(store: Store, clearml: Client, clock: Clock, config: PollerConfig, news: Arc<Notify>) -> Self {
         let rules = Arc::new(config.rules.clone());
-        let mut poller =
-            Self { store, clearml, clock, rules, next: NextRules::default(), own_task: None, config, news };
+        let mut poller = Self {
+            store,
+            clearml,
+            clock,
+            rules,
+            next: NextRules::default(),
+            adopted: NextRules::default(),
+            own_task: None,
+            config,
+            news,
+        };
         poller.fill_in();
         poller
     }
@@ -138,6 +149,11 @@ impl Poller {
     pub fn ignore_own_task(&mut self, task: &str) {
         self.own_task = Some(task.to_owned());
         self.fill_in();
+    }
+
+    /// Puts rules that replaced others there, once outcomes are put to them.
+    pub fn hand_on_to(&mut self, adopted: NextRules) {
+        self.adopted = adopted;
     }
 
     /// Where rules are put that this poller is to ask from its next poll on.
@@ -174,7 +190,9 @@ impl Poller {
     pub async fn poll_once(&mut self, depth: Depth) -> Result<PollReport, MonitorError> {
         if let Some(rules) = self.next.take() {
             tracing::info!(rules = rules.len(), "other rules from now on");
-            self.replace_rules(rules);
+            self.replace_rules(rules.clone());
+            self.adopted.replace(rules);
+            self.news.notify_one();
         }
         let record = self.store.claim(&self.config.server).await?;
         let (watch_from, watermark, began) =
@@ -189,8 +207,7 @@ impl Poller {
             return Ok(PollReport { began, watermark, ..PollReport::default() });
         }
         if !began && record.hidden_from.is_some() != self.wanted().hidden {
-            let from_now_on = self.wanted().hidden.then(|| watermark.plus(Duration::from_millis(1)));
-            self.store.watch_hidden(from_now_on).await?;
+            self.watch_hidden(watermark).await?;
         }
         let from = self.not_in_the_future(watermark).minus(depth.overlap()).max(watch_from);
         let since = began.then_some(watch_from);
@@ -200,6 +217,18 @@ impl Poller {
         self.note_poll(record.last_poll_at).await?;
         self.close_silences().await?;
         Ok(report)
+    }
+
+    /// Takes up or gives up hidden tasks, as the rules have it now. Those that ended before are past: a new rule never
+    /// alerts about them. Past is what the server has stamped by now, as it says itself.
+    async fn watch_hidden(&self, watermark: Stamp) -> Result<(), MonitorError> {
+        if !self.wanted().hidden {
+            return Ok(self.store.watch_hidden(None).await?);
+        }
+        let newest = self.clearml.newest_change(self.wanted()).await?.map_or(watermark, |newest| watermark.max(newest));
+        // A stamp from a clock that was wrong once must not keep them unseen for long.
+        let latest = self.clearml.server_time().map_or(newest, |now| newest.min(now.plus(Duration::from_secs(1))));
+        Ok(self.store.watch_hidden(Some(latest.plus(Duration::from_millis(1)))).await?)
     }
 
     /// Silences whose time is over when a poll has gone through are closed, and what they kept quiet is told.
@@ -252,7 +281,7 @@ impl Poller {
     /// Sets the first watermark. Without `--since` the last two hours are remembered as they are, so that whatever the
     /// server writes late into them is news, and nothing that is there already is alerted.
     async fn begin_watching(&mut self) -> Result<Stamp, MonitorError> {
-        let newest = self.clearml.newest_change().await?;
+        let newest = self.clearml.newest_change(self.wanted()).await?;
         if let Some(since) = self.config.since {
             let now = self.clearml.server_time().or(newest).unwrap_or_else(|| self.clock.now());
             let from = since.resolve(now).max(Stamp::EPOCH);

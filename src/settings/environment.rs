@@ -1,7 +1,7 @@
 //! What the outside tells this program: environment variables, the home directory, files. It is an argument everywhere,
 //! so that tests need no process environment and no real home; [`ProcessEnvironment`] is the one place that has it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -22,6 +22,9 @@ pub trait Environment {
 
     /// The text of a configuration file; fails with what is wrong with it.
     fn read_file(&self, path: &Path) -> io::Result<String>;
+
+    /// Whether the group of a file, or everybody, may read it; false where the system knows no such thing.
+    fn is_open_to_others(&self, path: &Path) -> bool;
 }
 
 /// The environment of this process.
@@ -48,6 +51,17 @@ impl Environment for ProcessEnvironment {
         }
         std::fs::read_to_string(path)
     }
+
+    #[cfg(unix)]
+    fn is_open_to_others(&self, path: &Path) -> bool {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o044 != 0)
+    }
+
+    #[cfg(not(unix))]
+    fn is_open_to_others(&self, _path: &Path) -> bool {
+        false
+    }
 }
 
 /// An environment made of maps, for tests and for the demo.
@@ -55,6 +69,7 @@ impl Environment for ProcessEnvironment {
 pub struct MapEnvironment {
     variables: HashMap<String, OsString>,
     files: HashMap<PathBuf, String>,
+    open: HashSet<PathBuf>,
     home: Option<PathBuf>,
 }
 
@@ -92,6 +107,14 @@ impl MapEnvironment {
         self.files.insert(path.into(), text.into());
         self
     }
+
+    /// The same with a file that others may read.
+    #[must_use]
+    pub fn with_open_file(mut self, path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        let path = path.into();
+        self.open.insert(path.clone());
+        self.with_file(path, text)
+    }
 }
 
 impl Environment for MapEnvironment {
@@ -105,6 +128,10 @@ impl Environment for MapEnvironment {
 
     fn read_file(&self, path: &Path) -> io::Result<String> {
         self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn is_open_to_others(&self, path: &Path) -> bool {
+        self.open.contains(path)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::clearml::{self, Wanted};
 use crate::domain::link::task_id_in;
 use crate::domain::{Rule, Silences, Stamp, Task};
 use crate::monitor::prospect;
-use crate::settings;
+use crate::settings::{self, ConfigFile, NoChannel};
 use crate::store::{MonitorRecord, Store, TaskStory};
 use foresight::Foresight;
 
@@ -63,7 +63,7 @@ struct Watch {
 
 /// Runs the command.
 pub(super) async fn run(arguments: ExplainArguments, context: &Context) -> anyhow::Result<Exit> {
-    let path = settings::resolve_database(&arguments.flags.database, context.environment())?.path;
+    let path = settings::find_database(&arguments.flags.database, context.environment())?.path;
     let store = assemble::read_database(&path)?;
     let task_id = find(&store, task_id_in(&arguments.task)).await?;
     let mut recorded = store.task_story(&task_id).await?;
@@ -138,23 +138,21 @@ async fn ask_clearml(
     task_id: &str,
 ) -> anyhow::Result<Asked> {
     let flags = &arguments.flags;
-    let rule = settings::resolve_rule(&flags.rule)?;
-    let clearml_settings = settings::resolve_clearml(context.environment())?;
+    let file = ConfigFile::load(&flags.database, context.environment())?;
+    let rules = settings::resolve_rules(flags, &file, NoChannel::Call(NO_CHANNEL))?;
+    let clearml_settings = settings::resolve_clearml(context.environment(), &file)?;
     let server = assemble::server_name(&clearml_settings);
     if let Some(recorded) = record.server.as_ref().filter(|recorded| **recorded != server) {
         let told = format!("the database belongs to {recorded}, and this environment names {server}");
         return Err(UsageError(told).into());
     }
     let client = assemble::clearml_client(&clearml_settings, context)?;
-    let channel = flags.slack.channel.as_deref().unwrap_or(NO_CHANNEL);
     let task = client.task(task_id, Wanted { hidden: true, metrics: true }).await?;
     if task.is_none() {
         client.require_task(task_id).await?;
     }
-    let mut rules = assemble::resolved_rules(&rule, channel, &client).await?;
-    for rule in &mut rules {
-        rule.own_task.clone_from(&record.service_task);
-    }
+    let mut rules = assemble::resolved_rules(&rules, &client).await?;
+    rules.iter_mut().for_each(|rule| rule.own_task.clone_from(&record.service_task));
     Ok(Asked { task, rules, server_now: client.server_time() })
 }
 
@@ -181,7 +179,9 @@ fn unknown(asked: anyhow::Result<Asked>, given: &str) -> anyhow::Error {
 
 /// Asks Slack where the messages are. Without a token, or where Slack does not say, they stay without an address.
 async fn add_permalinks(story: &mut TaskStory, arguments: &ExplainArguments, context: &Context) {
-    let Ok(access) = settings::resolve_slack_access(&arguments.flags.slack, context.environment()) else { return };
+    let environment = context.environment();
+    let Ok(file) = ConfigFile::load(&arguments.flags.database, environment) else { return };
+    let Ok(access) = settings::resolve_slack_access(&arguments.flags.slack, environment, &file) else { return };
     let Ok(slack) = assemble::slack_client_of(access) else { return };
     for message in story.verdicts.iter_mut().filter_map(|verdict| verdict.message.as_mut()) {
         let Some(ts) = &message.message_ts else { continue };

@@ -10,6 +10,7 @@ pub(super) mod properties;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use conditions::{Conditions, MetricCondition, MetricValue, Operator, Pattern, TagFilter, UserFilter};
 pub use destination::{Destination, Lane};
