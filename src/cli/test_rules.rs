@@ -1,5 +1,7 @@
 //! `test-rules`: who would have heard of what. Sends nothing, writes nothing.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::arguments::{RulesFormat, TestRulesArguments};
@@ -13,14 +15,16 @@ use crate::domain::message::words;
 use crate::domain::text::single_line;
 use crate::domain::{Destination, Outcome, Rule, RuleVerdict, Stamp, Verdict};
 use crate::monitor::{Replay, Source, replay, replay_now, wanted};
-use crate::settings::{self, Since};
+use crate::settings::{self, ConfigFile, NoChannel, Since};
 
 /// The channel of the rule where none was given: nothing is posted.
 const NO_CHANNEL: &str = "(no channel)";
 
 /// Runs the command.
 pub(super) async fn run(arguments: TestRulesArguments, context: &Context) -> anyhow::Result<Exit> {
-    let since = settings::resolve_service(&arguments.flags.service)?.since;
+    let flags = &arguments.flags;
+    let file = ConfigFile::load(&flags.database, context.environment())?;
+    let since = settings::resolve_service(&flags.service, &file)?.since;
     let (task, since) = match (&arguments.task, since) {
         (Some(task), None) => (Some(task_id_in(task)), None),
         (None, Some(since)) => (None, Some(since)),
@@ -29,17 +33,18 @@ pub(super) async fn run(arguments: TestRulesArguments, context: &Context) -> any
             return Err(UsageError(told.to_owned()).into());
         }
     };
-    let flags = &arguments.flags;
-    let rule = settings::resolve_rule(&flags.rule)?;
-    let clearml_settings = settings::resolve_clearml(context.environment())?;
+    let rules = settings::resolve_rules(flags, &file, NoChannel::Call(NO_CHANNEL))?;
+    let clearml_settings = settings::resolve_clearml(context.environment(), &file)?;
     // Before ClearML is asked anything: where there is no database, there is nothing to ask about.
     let past = match since {
-        Some(since) => outcomes_since(since, &arguments, &clearml_settings, context).await?,
+        Some(since) => {
+            let path = settings::resolve_database(&flags.database, context.environment(), &file)?.path;
+            outcomes_since(since, &path, &clearml_settings, context).await?
+        }
         None => Vec::new(),
     };
     let clearml = assemble::clearml_client(&clearml_settings, context)?;
-    let channel = flags.slack.channel.as_deref().unwrap_or(NO_CHANNEL);
-    let rules = assemble::resolved_rules(&rule, channel, &clearml).await?;
+    let rules = assemble::resolved_rules(&rules, &clearml).await?;
     let replays = match task {
         Some(task) => vec![replay_task(task, &rules, &clearml).await?],
         None => replay(past, &rules, &clearml).await?,
@@ -57,12 +62,11 @@ pub(super) async fn run(arguments: TestRulesArguments, context: &Context) -> any
 
 async fn outcomes_since(
     since: Since,
-    arguments: &TestRulesArguments,
+    path: &Path,
     clearml: &settings::ClearmlSettings,
     context: &Context,
 ) -> anyhow::Result<Vec<crate::store::PastOutcome>> {
-    let path = settings::resolve_database(&arguments.flags.database, context.environment())?.path;
-    let store = assemble::read_database(&path)?;
+    let store = assemble::read_database(path)?;
     let server = assemble::server_name(clearml);
     if let Some(recorded) = store.monitor().await?.server.filter(|recorded| *recorded != server) {
         let told = format!("the database belongs to {recorded}, and this environment names {server}");
