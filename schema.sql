@@ -88,7 +88,8 @@ CREATE TABLE alerts (
     cause           TEXT,               -- why the task ended, in a word: crash, cuda_out_of_memory, aborted_by_user, …; NULL: it completed
     cause_detail    TEXT,               -- the same in one line for a person, without secrets; from the row, then from the console, once it was read
     reason          TEXT,               -- why it is in this state, for a person; NULL where there is nothing to say
-    channel         TEXT NOT NULL,      -- where it goes, as the user named the channel
+    channel         TEXT NOT NULL,      -- the lane it goes into: a channel as the user named it, owner:ID, slack-webhook:NAME, webhook:NAME
+    detour          TEXT,               -- why it went to its rule's other channel: its owner is not known at Slack
     silence_id      INTEGER REFERENCES silences (id), -- for one kept quiet by a silence: which
     snapshot        TEXT,               -- the task as polled, as JSON: what the message is made of; NULL once suppressed
     delivery_id     INTEGER REFERENCES deliveries (id), -- the message that tells it; NULL until composed
@@ -152,17 +153,17 @@ CREATE TABLE silence_summaries (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX silence_summaries_to_compose ON silence_summaries (channel) WHERE delivery_id IS NULL;
 
--- The outbox: one row a message to Slack, with the exact payload, so that a retry sends the same bytes.
+-- The outbox: one row a message to Slack or to a webhook, with the exact payload, so that a retry sends the same bytes.
 CREATE TABLE deliveries (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     kind            TEXT NOT NULL CHECK (kind IN ('alert', 'digest', 'notice')),
     method          TEXT NOT NULL CHECK (method IN ('post', 'update')), -- update: edits the message of delivery `edits`
     edits           INTEGER REFERENCES deliveries (id),
-    channel         TEXT NOT NULL,      -- as the user named it
-    channel_id      TEXT NOT NULL,      -- Slack's ID, as in the payload
-    key             TEXT NOT NULL,      -- in the message's metadata: by it a message is found again in Slack
+    channel         TEXT NOT NULL,      -- its lane: one message at a time, oldest first
+    channel_id      TEXT NOT NULL,      -- Slack's ID of the channel, the user or the direct conversation; for a webhook its lane
+    key             TEXT NOT NULL,      -- in the message's metadata: by it a message is found again in Slack; a webhook's idempotency key
     payload         TEXT NOT NULL,      -- the request's body
-    form            TEXT NOT NULL DEFAULT 'full' CHECK (form IN ('full', 'without_metadata', 'text_only')),
+    form            TEXT NOT NULL DEFAULT 'full' CHECK (form IN ('full', 'without_metadata', 'text_only', 'body')),
     state           TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'unknown', 'held', 'sent', 'dead')),
     reason          TEXT,               -- why it is in this state
     due_at          INTEGER NOT NULL,   -- not tried before this; 0: at once
@@ -172,11 +173,12 @@ CREATE TABLE deliveries (
     looks           INTEGER NOT NULL DEFAULT 0, -- how often a message whose answer was lost has been looked for since
     kept_at         INTEGER,            -- since when it is kept, its answer lost, until a person decides (`--on-unknown hold`)
     possible_duplicate INTEGER NOT NULL DEFAULT 0 CHECK (possible_duplicate IN (0, 1)), -- sent again without knowing whether the first had arrived
-    message_ts      TEXT,               -- Slack's ID of the message
+    message_ts      TEXT,               -- Slack's ID of the message; webhooks give none
     created_at      INTEGER NOT NULL,
     sent_at         INTEGER,
     CHECK ((state = 'sent') = (sent_at IS NOT NULL)),
-    CHECK (state <> 'sent' OR message_ts IS NOT NULL), -- nothing is sent without Slack's word for it
+    -- Nothing is sent without Slack's word for it; the word of a webhook holds no ID.
+    CHECK (state <> 'sent' OR message_ts IS NOT NULL OR channel GLOB 'webhook:*' OR channel GLOB 'slack-webhook:*'),
     CHECK (kept_at IS NULL OR state = 'unknown')
 ) STRICT;
 CREATE INDEX deliveries_open ON deliveries (channel, id) WHERE state IN ('pending', 'sending', 'unknown', 'held');
@@ -205,10 +207,10 @@ CREATE TABLE attempts (
 ) STRICT;
 CREATE INDEX attempts_by_delivery ON attempts (delivery_id, id);
 
--- What is remembered of a Slack channel.
+-- What is remembered of a lane of the outbox.
 CREATE TABLE channels (
-    name            TEXT PRIMARY KEY,   -- as the user named it
-    channel_id      TEXT,               -- found once, then remembered
+    name            TEXT PRIMARY KEY,   -- the lane: a channel as the user named it, owner:ID, slack-webhook:NAME, webhook:NAME
+    channel_id      TEXT,               -- Slack's ID of the channel or of the direct conversation: found once, then remembered
     parked_at       INTEGER,            -- since when a person must act before anything can be posted; NULL: it works
     parked_reason   TEXT,               -- what Slack said, and what to do
     retry_at        INTEGER             -- when a parked channel is tried again
@@ -218,4 +220,10 @@ CREATE TABLE channels (
 CREATE TABLE pauses (
     method          TEXT PRIMARY KEY,   -- Slack's method
     until_at        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- People found at Slack by their e-mail address, so that each is looked up once.
+CREATE TABLE slack_users (
+    email           TEXT PRIMARY KEY,   -- as the configuration has it
+    user_id         TEXT NOT NULL       -- Slack's ID
 ) STRICT, WITHOUT ROWID;

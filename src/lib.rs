@@ -4,12 +4,12 @@
 //!
 //! - [`domain`]: what things are and what is decided about them. Pure.
 //! - [`clock`]: the only reader of the wall clock. [`crash`]: where a debug build can be made to die, for tests.
-//! - [`settings`], [`store`], [`clearml`], [`slack`]: the four outer worlds (what the user wants, SQLite, ClearML's API,
-//!   Slack's API). They do not know each other.
-//! - [`monitor`]: the service, the only room that knows ClearML, Slack and the store together.
+//! - [`settings`], [`store`], [`clearml`], [`slack`], [`webhook`]: the five outer worlds (what the user wants, SQLite,
+//!   ClearML's API, Slack's API, any other tool's webhook). They do not know each other.
+//! - [`monitor`]: the service, the only room that knows ClearML, Slack, webhooks and the store together.
 //! - [`web`]: the status page, metrics and probes of a running service. Read-only.
 //! - [`agent`]: life as a ClearML task: enqueue itself, report its console, heed an abort.
-//! - [`sandbox`]: simulated ClearML and Slack servers, for the demo and the tests.
+//! - [`sandbox`]: a simulated ClearML, Slack and receiver of webhooks, for the demo and the tests.
 //! - [`cli`]: a file per subcommand.
 
 pub mod agent;
@@ -25,3 +25,4 @@ pub mod settings;
 pub mod slack;
 pub mod store;
 pub mod web;
+pub mod webhook;

@@ -15,11 +15,14 @@ use crate::domain::delivery::{OnUnknown, Waits};
 use crate::domain::message::words;
 use crate::domain::{Redactor, Rule};
 use crate::monitor::{
-    self, Deliverer, DeliveryConfig, MonitorError, Poller, PollerConfig, Progress, Projects, StartRequest,
+    self, Deliverer, DeliveryConfig, Destinations, MonitorError, Person, Poller, PollerConfig, Progress, Projects,
+    StartRequest,
 };
-use crate::settings::{self, ClearmlSettings, RuleSet, Since, SlackAccess, SlackSettings};
+use crate::settings::{
+    self, ClearmlSettings, DestinationSettings, RuleSet, Since, SlackAccess, SlackSettings, SlackUser, Webhook,
+};
 use crate::store::{Access, Store};
-use crate::{clearml, slack};
+use crate::{clearml, slack, webhook};
 
 /// Slack answers within seconds or not at all.
 const SLACK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -126,6 +129,37 @@ pub(super) struct Parts {
     pub host: String,
     /// What is blotted out of consoles, besides the built-in patterns.
     pub redact: Vec<regex::Regex>,
+    /// What the names of destinations mean.
+    pub destinations: Destinations,
+}
+
+/// Clients of what the destinations' names mean, and what the rules ask of them.
+pub(super) fn destination_clients(settings: &DestinationSettings, rules: &[Rule]) -> anyhow::Result<Destinations> {
+    let mut destinations = Destinations::default();
+    for (name, hook) in &settings.slack_webhooks {
+        let client = slack::IncomingWebhook::new(hook.url.clone(), hook_time_limit(Webhook::TIMEOUT));
+        destinations.slack_webhooks.insert(name.clone(), client.with_context(|| format!("[slack.webhooks.{name}]"))?);
+    }
+    for (name, hook) in &settings.webhooks {
+        let headers = hook.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let timeout = hook_time_limit(hook.timeout);
+        let config = webhook::Config { url: hook.url.clone(), secret: hook.secret.clone(), headers, timeout };
+        let client = webhook::Client::new(config).with_context(|| format!("[webhooks.{name}]"))?;
+        destinations.webhooks.insert(name.clone(), client);
+    }
+    for (user, person) in &settings.users.0 {
+        let person = match person {
+            SlackUser::Id(id) => Person::Id(id.clone()),
+            SlackUser::Email(email) => Person::Email(email.clone()),
+        };
+        destinations.people.insert(user.clone(), person);
+    }
+    destinations.heed_rules(rules);
+    Ok(destinations)
+}
+
+fn hook_time_limit(given: Duration) -> Duration {
+    test_knobs::time_limit().map_or(given, |limit| limit.min(given))
 }
 
 fn on_unknown(policy: settings::OnUnknown) -> OnUnknown {
@@ -143,7 +177,7 @@ pub(super) async fn halves(
     since: Option<Since>,
     on_progress: Box<dyn Fn(Progress) + Send + Sync>,
 ) -> anyhow::Result<Halves> {
-    let Parts { store, clearml, slack, rules, projects, clock, waits, host, redact } = parts;
+    let Parts { store, clearml, slack, rules, projects, clock, waits, host, redact, destinations } = parts;
     let redactor = Redactor::new(redact);
     let web = clearml_settings.web.as_ref().map(ToString::to_string);
     let news = Arc::new(Notify::new());
@@ -159,6 +193,7 @@ pub(super) async fn halves(
         waits,
         rate: slack_settings.rate,
         redactor: redactor.clone(),
+        destinations,
     };
     let deliverer = Deliverer::new(store.clone(), clearml.clone(), slack, clock.clone(), config);
     let server = server_name(clearml_settings);

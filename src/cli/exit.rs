@@ -58,11 +58,14 @@ pub(super) fn of(error: &anyhow::Error) -> Exit {
 fn of_monitor(error: &MonitorError) -> Exit {
     match error {
         MonitorError::Clearml(_) => Exit::Clearml,
-        MonitorError::Slack(_) | MonitorError::NoChannel { .. } | MonitorError::ArchivedChannel { .. } => {
-            Exit::Undelivered
-        }
+        MonitorError::Slack(_)
+        | MonitorError::NoChannel { .. }
+        | MonitorError::UnknownOwner { .. }
+        | MonitorError::ArchivedChannel { .. } => Exit::Undelivered,
         MonitorError::Store(error) => of_store(error),
-        MonitorError::NoProject { .. } | MonitorError::BadPattern { .. } => Exit::Usage,
+        MonitorError::NoProject { .. } | MonitorError::BadPattern { .. } | MonitorError::NoWebhook { .. } => {
+            Exit::Usage
+        }
     }
 }
 

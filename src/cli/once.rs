@@ -102,13 +102,20 @@ async fn deliver_until(
             Next::At(at) if at < deadline => {
                 tokio::select! {
                     () = tokio::time::sleep_until(at) => {}
+                    () = deliverer.landed() => {}
+                    () = time_is_up.cancelled() => {}
+                }
+            }
+            Next::At(_) | Next::Idle if deliverer.is_sending() => {
+                tokio::select! {
+                    () = deliverer.landed() => {}
                     () = time_is_up.cancelled() => {}
                 }
             }
             Next::At(_) | Next::Idle => break,
         }
     }
-    Ok(())
+    Ok(deliverer.settle().await?)
 }
 
 fn summary(report: &PollReport, before: QueueCounts, after: QueueCounts, monitor: &Monitor) -> String {

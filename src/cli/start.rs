@@ -104,6 +104,7 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
             found.push((channel, channel_id));
         }
     }
+    let destinations = assemble::destination_clients(&settings.destinations, &rules)?;
     let store = match existing {
         Some(store) => store,
         None => own(settings).await?,
@@ -131,6 +132,7 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
         waits: context.patience.slack,
         host: context.host.clone(),
         redact: settings.service.redact.clone(),
+        destinations,
     };
     let on_progress = progress::reporter();
     let halves =

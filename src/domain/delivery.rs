@@ -13,6 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::backoff::{Backoff, scaled};
+use super::rule::Lane;
 use super::stamp::Stamp;
 
 /// Where a delivery stands; the words of the `deliveries.state` column.
@@ -63,11 +64,22 @@ pub enum Form {
     WithoutMetadata,
     /// Text alone.
     TextOnly,
+    /// The body for a generic webhook, of which there is no plainer form.
+    Body,
 }
 
 impl Form {
     /// Every form, richest first.
-    pub const ALL: [Self; 3] = [Self::Full, Self::WithoutMetadata, Self::TextOnly];
+    pub const ALL: [Self; 4] = [Self::Full, Self::WithoutMetadata, Self::TextOnly, Self::Body];
+
+    /// The form in which a message for a lane begins: what goes through an incoming webhook carries no metadata.
+    pub const fn first(lane: Lane<'_>) -> Self {
+        match lane {
+            Lane::Channel(_) | Lane::Owner(_) => Self::Full,
+            Lane::SlackWebhook(_) => Self::WithoutMetadata,
+            Lane::Webhook(_) => Self::Body,
+        }
+    }
 
     /// The word in the database.
     pub const fn as_str(self) -> &'static str {
@@ -75,6 +87,7 @@ impl Form {
             Self::Full => "full",
             Self::WithoutMetadata => "without_metadata",
             Self::TextOnly => "text_only",
+            Self::Body => "body",
         }
     }
 
@@ -88,20 +101,26 @@ impl Form {
         match self {
             Self::Full => Some(Self::WithoutMetadata),
             Self::WithoutMetadata => Some(Self::TextOnly),
-            Self::TextOnly => None,
+            Self::TextOnly | Self::Body => None,
         }
     }
+}
+
+/// What comes back with the word that a message was taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Slack's ID of the message; webhooks give none.
+    pub ts: Option<String>,
+    /// The direct conversation that a message to a user turned out to be in, by Slack's ID.
+    pub conversation: Option<String>,
 }
 
 /// What an answer of Slack, or its absence, means for the message that was sent. The classes of the table in
 /// `slack::answers`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It is in the channel, under this `ts`.
-    Sent {
-        /// Slack's ID of the message.
-        ts: String,
-    },
+    /// It was taken: it is in the channel.
+    Sent(Receipt),
     /// It is not in the channel; the same request may work later.
     NotDelivered {
         /// How long Slack asks to wait before the next request of this method.
@@ -121,7 +140,7 @@ impl Answer {
     /// The class's word in `attempts.class`.
     pub const fn class(&self) -> &'static str {
         match self {
-            Self::Sent { .. } => "sent",
+            Self::Sent(_) => "sent",
             Self::NotDelivered { .. } => "not_delivered",
             Self::Ambiguous => "ambiguous",
             Self::OperatorMustAct => "operator_must_act",
@@ -133,11 +152,8 @@ impl Answer {
 /// What becomes of the delivery after an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Done, under this `ts`.
-    Sent {
-        /// Slack's ID of the message.
-        ts: String,
-    },
+    /// Done.
+    Sent(Receipt),
     /// The same bytes again, not before `due`; `pause` holds the whole method back until then.
     Retry {
         /// When to try again.
@@ -229,7 +245,7 @@ pub const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 pub fn after_answer(answer: &Answer, situation: Situation, waits: &Waits, jitter: f64) -> Step {
     let Situation { form, failures, now } = situation;
     match answer {
-        Answer::Sent { ts } => Step::Sent { ts: ts.clone() },
+        Answer::Sent(receipt) => Step::Sent(receipt.clone()),
         Answer::NotDelivered { retry_after: Some(wait), .. } => {
             Step::Retry { due: now.plus((*wait).min(LONGEST_RETRY_AFTER)), pause: true }
         }
@@ -381,6 +397,7 @@ mod tests {
         assert_eq!(step(&refused, Form::Full, 1), Step::Degrade { form: Form::WithoutMetadata });
         assert_eq!(step(&refused, Form::WithoutMetadata, 2), Step::Degrade { form: Form::TextOnly });
         assert_eq!(step(&refused, Form::TextOnly, 3), Step::Dead);
+        assert_eq!(step(&refused, Form::Body, 1), Step::Dead);
     }
 
     #[test]
@@ -409,7 +426,7 @@ mod tests {
 
     fn answer() -> impl Strategy<Value = Answer> {
         prop_oneof![
-            Just(Answer::Sent { ts: "1.1".to_owned() }),
+            Just(Answer::Sent(Receipt { ts: Some("1.1".to_owned()), conversation: None })),
             (prop::option::of(0..100_000_u64), any::<bool>()).prop_map(|(seconds, long)| Answer::NotDelivered {
                 retry_after: seconds.map(Duration::from_secs),
                 long
@@ -443,7 +460,7 @@ mod tests {
             for (failures, (answer, looks)) in lives.into_iter().enumerate() {
                 let failures = u32::try_from(failures).unwrap() + 1;
                 match after_answer(&answer, situation(form, failures), &Waits::STANDARD, 0.3) {
-                    Step::Sent { .. } => { assert!(matches!(answer, Answer::Sent { .. })); return Ok(()); }
+                    Step::Sent(_) => { assert!(matches!(answer, Answer::Sent(_))); return Ok(()); }
                     Step::Dead => { prop_assert_eq!(form, Form::TextOnly); prop_assert_eq!(answer, Answer::PayloadRefused); return Ok(()); }
                     Step::Retry { due, .. } => {
                         assert!(matches!(answer, Answer::NotDelivered { .. }));

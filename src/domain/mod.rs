@@ -29,7 +29,7 @@ pub use link::WebPages;
 pub use metric::{Finite, LastMetric};
 pub use redact::Redactor;
 pub use rule::{
-    Conditions, Destination, Filter, ProjectFilter, ProjectPattern, ProjectRegex, Rule, Suppression, UserFilter,
+    Conditions, Destination, Filter, Lane, ProjectFilter, ProjectPattern, ProjectRegex, Rule, Suppression, UserFilter,
     Verdict,
 };
 pub use run::{Change, Ended, KnownTask, Observation, OutcomeSet};

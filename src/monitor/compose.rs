@@ -2,6 +2,7 @@
 //! fetched costs the alert its console, never the alert; one whose last lines are still with the agent is waited for, for
 //! some seconds.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -9,17 +10,21 @@ use tokio::time::Instant;
 
 use super::deliver::{Deliverer, Next};
 use super::error::MonitorError;
+use super::lanes::Target;
 use crate::domain::message::{
     self, AlertMessage, DigestItem, DigestMessage, Place, SilenceNotice, StartNotice, compose_alert, compose_digest,
     compose_silence_end, compose_start,
 };
 use crate::domain::{Diagnosis, PendingAlert, Redactor, Task, Why, console};
 use crate::store::{Delivery, DeliveryKind, Method, NewDelivery, SilenceSummary};
+use crate::webhook::event::{self, AlertEvent, Envelope};
 
 /// Alerts composed at once: their consoles are fetched side by side.
 const BATCH: usize = 8;
 /// Alerts that one digest takes up at once.
 const DIGEST_BATCH: usize = 20_000;
+/// Alerts that one event of a webhook takes up at once: receivers limit what they take.
+const EVENT_BATCH: usize = 500;
 /// Log events asked for to find the last console lines.
 const CONSOLE_EVENTS: u32 = 20;
 /// Lines of console in an alert.
@@ -40,11 +45,11 @@ const FLOOD_LASTS: Duration = Duration::from_mins(1);
 impl Deliverer {
     /// Composes what waits for `channel`: alerts one by one, or a digest where they are too many. Tells whether there was
     /// anything, or when there will be.
-    pub(super) async fn compose_due(&mut self, channel: &str, channel_id: &str) -> Result<Next, MonitorError> {
-        if self.compose_notice(channel, channel_id).await? {
+    pub(super) async fn compose_due(&mut self, channel: &str, target: &Target) -> Result<Next, MonitorError> {
+        if self.compose_notice(channel, target).await? {
             return Ok(Next::Now);
         }
-        if self.compose_silence_end(channel, channel_id).await? {
+        if self.compose_silence_end(channel, target).await? {
             return Ok(Next::Now);
         }
         let waiting = self.store.count_to_compose(channel).await?;
@@ -54,7 +59,7 @@ impl Deliverer {
         let open_digest = self.open_digest(channel).await?;
         let is_flood = self.config.digest_above > 0 && (waiting > self.config.digest_above || open_digest.is_some());
         let composed = if is_flood {
-            vec![self.digest(channel, channel_id, open_digest).await?]
+            vec![self.digest(channel, target, open_digest).await?]
         } else {
             let alerts = self.store.alerts_to_compose(channel, BATCH).await?;
             let (server_time, longest) = (self.clearml.server_time(), self.config.waits.console);
@@ -62,50 +67,78 @@ impl Deliverer {
             if let (true, Some(at)) = (ripe.is_empty(), first) {
                 return Ok(Next::At(at));
             }
-            self.alerts(&ripe, channel_id).await
+            self.alerts(&ripe, target).await?
         };
         self.store.enqueue(composed, self.clock.now()).await?;
         crate::crash::point("payload_stored");
         Ok(Next::Now)
     }
 
-    async fn alerts(&self, alerts: &[PendingAlert], channel_id: &str) -> Vec<NewDelivery> {
+    async fn alerts(&mut self, alerts: &[PendingAlert], target: &Target) -> Result<Vec<NewDelivery>, MonitorError> {
+        let mentions = if target.has_mentions() { self.mentions_of(alerts).await? } else { HashMap::new() };
+        let (this, mentions) = (&*self, &mentions);
         let composed = alerts.iter().map(|alert| async move {
-            let seen = self.console(alert).await;
-            self.compose_one(alert, channel_id, seen.as_ref())
+            let seen = this.console(alert).await;
+            this.compose_one(alert, target, mentions, seen.as_ref())
         });
-        join_all(composed).await
+        Ok(join_all(composed).await)
     }
 
-    fn compose_one(&self, alert: &PendingAlert, channel_id: &str, seen: Option<&Seen>) -> NewDelivery {
+    fn compose_one(
+        &self,
+        alert: &PendingAlert,
+        target: &Target,
+        mentions: &HashMap<String, String>,
+        seen: Option<&Seen>,
+    ) -> NewDelivery {
         let redactor = &self.config.redactor;
         let read = seen.and_then(|seen| Some(Diagnosis::of_row(&alert.task, redactor)?.refined(&seen.lines).why()));
         let alert = &PendingAlert { task: without_secrets(&alert.task, redactor), ..alert.clone() };
         let pages = self.web_pages();
         let project_url = alert.task.project.as_ref().zip(pages).map(|(project, pages)| pages.project(project));
         let now = self.clearml.server_time().unwrap_or_else(|| self.clock.now());
+        let mention: Vec<String> = self.mention_in(mentions, alert).into_iter().collect();
+        let (why, tail) = (read.as_ref().or(alert.why.as_ref()), seen.map(|seen| &seen.tail));
         let (payload, key) = compose_alert(&AlertMessage {
             alert,
-            channel_id,
+            channel_id: target.address(&alert.channel),
             instance: &self.config.instance,
-            prefix: self.prefix_of(&alert.rule),
+            prefix: message::with_mentions(&mention, self.prefix_of(&alert.rule)).as_deref(),
             project_url: project_url.as_deref(),
             server: self.clearml.host(),
-            console: seen.map(|seen| &seen.tail),
-            why: read.as_ref().or(alert.why.as_ref()),
+            console: tail,
+            why,
             age: now.since(alert.task.status_changed),
         });
-        NewDelivery {
-            kind: DeliveryKind::Alert,
+        let payload = match target {
+            Target::Webhook(_) => {
+                let event = AlertEvent { alert, why, project_url: project_url.as_deref(), console: tail };
+                event::alert(self.envelope(&key), event)
+            }
+            _ => payload,
+        };
+        let (kind, alerts) = (DeliveryKind::Alert, vec![alert.id]);
+        target.takes(NewDelivery {
+            kind,
             method: Method::Post,
             edits: None,
             channel: alert.channel.clone(),
-            channel_id: channel_id.to_owned(),
+            channel_id: target.address(&alert.channel).to_owned(),
             key,
             payload,
-            alerts: vec![alert.id],
+            alerts,
             whys: read.map(|why: Why| (alert.id, why)).into_iter().collect(),
-        }
+        })
+    }
+
+    /// Alerts for a document that nobody looks through again.
+    fn without_secrets(&self, alerts: Vec<PendingAlert>) -> Vec<PendingAlert> {
+        let redactor = &self.config.redactor;
+        alerts.into_iter().map(|alert| PendingAlert { task: without_secrets(&alert.task, redactor), ..alert }).collect()
+    }
+
+    fn envelope<'a>(&'a self, key: &'a str) -> Envelope<'a> {
+        Envelope { key, instance: &self.config.instance, server: self.clearml.host(), created_at: self.clock.now() }
     }
 
     async fn console(&self, alert: &PendingAlert) -> Option<Seen> {
@@ -134,45 +167,54 @@ impl Deliverer {
     }
 
     async fn digest(
-        &self,
+        &mut self,
         channel: &str,
-        channel_id: &str,
+        target: &Target,
         open: Option<Delivery>,
     ) -> Result<NewDelivery, MonitorError> {
-        let new = self.store.alerts_to_compose(channel, DIGEST_BATCH).await?;
+        let batch = if matches!(target, Target::Webhook(_)) { EVENT_BATCH } else { DIGEST_BATCH };
+        let new = self.store.alerts_to_compose(channel, batch).await?;
         let mut told = match &open {
             Some(digest) => self.store.alerts_of_digest(digest.id).await?,
             None => Vec::new(),
         };
         let alerts = new.iter().map(|alert| alert.id).collect();
-        let prefix = new.first().and_then(|alert| self.prefix_of(&alert.rule));
+        let rule = new.first().map(|alert| alert.rule.clone());
         told.extend(new);
         told.sort_by_key(|alert| (alert.task.status_changed, alert.id));
+        let mentions = if target.has_mentions() { self.mentions_of(&told).await? } else { HashMap::new() };
+        let mentions: Vec<String> = told.iter().filter_map(|alert| self.mention_in(&mentions, alert)).collect();
+        let prefix = message::with_mentions(&mentions, rule.as_deref().and_then(|rule| self.prefix_of(rule)));
         let items: Vec<DigestItem> = told.iter().map(|alert| digest_item(alert, &self.config.redactor)).collect();
         let place = match open.as_ref().and_then(|digest| digest.message_ts.clone().zip(Some(&digest.channel_id))) {
             Some((ts, channel)) => Place::Edit { channel: channel.clone(), ts },
-            None => Place::New { channel: channel_id.to_owned() },
+            None => Place::New { channel: target.address(channel).to_owned() },
         };
         let first = told.first().map_or(0, |alert| alert.id);
         let id = format!("{first}-{}", self.clock.now().as_millis());
-        let message = DigestMessage { items: &items, prefix, instance: &self.config.instance, id: &id };
+        let message =
+            DigestMessage { items: &items, prefix: prefix.as_deref(), instance: &self.config.instance, id: &id };
         let (payload, key) = compose_digest(&place, &message);
         let (method, edits) = match open {
             Some(digest) => (Method::Update, Some(digest.id)),
             None => (Method::Post, None),
         };
-        let (channel, channel_id) = (channel.to_owned(), channel_id.to_owned());
+        let payload = match target {
+            Target::Webhook(_) => event::digest(self.envelope(&key), &self.without_secrets(told)),
+            _ => payload,
+        };
+        let (channel, channel_id) = (channel.to_owned(), target.address(channel).to_owned());
         let (kind, whys) = (DeliveryKind::Digest, Vec::new());
-        Ok(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys })
+        Ok(target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys }))
     }
 
-    async fn compose_notice(&mut self, channel: &str, channel_id: &str) -> Result<bool, MonitorError> {
+    async fn compose_notice(&mut self, channel: &str, target: &Target) -> Result<bool, MonitorError> {
         let Some(start) = self.start_notice.take_if(|start| start.channel == channel) else {
             return Ok(false);
         };
         let now = self.clock.now();
         let (payload, key) = compose_start(&StartNotice {
-            channel_id,
+            channel_id: target.address(channel),
             instance: &self.config.instance,
             version: env!("CARGO_PKG_VERSION"),
             host: &self.config.host,
@@ -182,21 +224,18 @@ impl Deliverer {
             resume: start.resume,
             now,
         });
-        let (channel, channel_id) = (channel.to_owned(), channel_id.to_owned());
-        let (kind, method, edits, alerts) = (DeliveryKind::Notice, Method::Post, None, Vec::new());
-        let whys = Vec::new();
-        let notice = NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys };
+        let notice = self.notice(channel, target, key, payload);
         self.store.announce(notice, now).await?;
         Ok(true)
     }
 
     /// One line for a silence that has ended and kept this channel quiet.
-    async fn compose_silence_end(&self, channel: &str, channel_id: &str) -> Result<bool, MonitorError> {
+    async fn compose_silence_end(&self, channel: &str, target: &Target) -> Result<bool, MonitorError> {
         let Some(SilenceSummary { silence, counts }) = self.store.silence_to_tell(channel).await? else {
             return Ok(false);
         };
         let (payload, key) = compose_silence_end(&SilenceNotice {
-            channel_id,
+            channel_id: target.address(channel),
             instance: &self.config.instance,
             id: silence.id,
             covers: &silence.covers.to_string(),
@@ -204,12 +243,21 @@ impl Deliverer {
             reason: &silence.reason,
             counts: &counts,
         });
-        let (channel, channel_id) = (channel.to_owned(), channel_id.to_owned());
-        let (kind, method, edits, alerts) = (DeliveryKind::Notice, Method::Post, None, Vec::new());
-        let whys = Vec::new();
-        let notice = NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys };
+        let notice = self.notice(channel, target, key, payload);
         self.store.tell_silence(silence.id, notice, self.clock.now()).await?;
         Ok(true)
+    }
+
+    /// A message about the monitor itself; a webhook gets its words as plain text.
+    fn notice(&self, lane: &str, target: &Target, key: String, payload: String) -> NewDelivery {
+        let payload = match target {
+            Target::Webhook(_) => event::notice(self.envelope(&key), &message::draw::plain_text(&payload)),
+            _ => payload,
+        };
+        let (channel, channel_id) = (lane.to_owned(), target.address(lane).to_owned());
+        let (kind, method, edits, alerts) = (DeliveryKind::Notice, Method::Post, None, Vec::new());
+        let whys = Vec::new();
+        target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys })
     }
 
     fn prefix_of(&self, rule: &str) -> Option<&str> {

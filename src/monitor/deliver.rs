@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
 use super::error::MonitorError;
+use super::in_flight::InFlight;
+use super::lanes::Destinations;
 use super::next_rules::NextRules;
 use super::ripe::Ripening;
 use super::send::Unrecorded;
@@ -16,10 +18,10 @@ use super::status::Status;
 use crate::clearml;
 use crate::clock::Clock;
 use crate::domain::delivery::{DeliveryState, LONGEST_RETRY_AFTER, OnUnknown, Waits};
-use crate::domain::{Redactor, Rule, Stamp};
+use crate::domain::{Lane, Redactor, Rule, Stamp};
 use crate::slack::pacing::DEFAULT_BURST;
 use crate::slack::{self, Class, Pacer, Pauses};
-use crate::store::{ChannelRecord, Delivery, Method, Store};
+use crate::store::{Delivery, Method, Store};
 
 /// Steps of each channel before the list of channels is made anew.
 const ROUNDS: usize = 100;
@@ -50,6 +52,8 @@ pub struct DeliveryConfig {
     pub rate: f64,
     /// Blots secrets out of consoles.
     pub redactor: Redactor,
+    /// What the names of destinations mean.
+    pub destinations: Destinations,
 }
 
 /// A start message that waits for its channel.
@@ -106,8 +110,14 @@ pub struct Deliverer {
     /// Channels that could not be looked up for a passing reason: how often in a row, and when to try again.
     unready: HashMap<String, (u32, Instant)>,
     pub(super) spoken: HashMap<String, Instant>,
-    /// What became of the last attempt, where the database could not take it yet.
-    pub(super) unrecorded: Option<Unrecorded>,
+    /// What became of attempts, where the database could not take it yet.
+    pub(super) unrecorded: Vec<Unrecorded>,
+    /// Requests to webhooks that are under way: none of them holds another lane up.
+    pub(super) in_flight: InFlight,
+    /// Owners' addresses that Slack did not know, and when it was asked.
+    pub(super) nobody: HashMap<String, Instant>,
+    /// Something was moved to a lane that may not be among those looked at.
+    pub(super) lanes_moved: bool,
     pub(super) backlog: Backlog,
     /// Messages that are kept because nobody may look for them, and that the log has told of.
     pub(super) told_kept: HashSet<i64>,
@@ -141,7 +151,10 @@ impl Deliverer {
             joined: HashSet::new(),
             unready: HashMap::new(),
             spoken: HashMap::new(),
-            unrecorded: None,
+            unrecorded: Vec::new(),
+            in_flight: InFlight::default(),
+            nobody: HashMap::new(),
+            lanes_moved: false,
             backlog: Backlog::default(),
             told_kept: HashSet::new(),
             ripening: Ripening::default(),
@@ -172,6 +185,7 @@ impl Deliverer {
             }
         }
         crate::crash::point("retargeted");
+        self.config.destinations.heed_rules(&rules);
         let prefix = |rule: Rule| rule.style.prefix.map(|prefix| (rule.name, prefix));
         self.config.prefixes = rules.into_iter().filter_map(prefix).collect();
         Ok(())
@@ -200,7 +214,7 @@ impl Deliverer {
     /// at the start and not with the first alert.
     pub async fn check_channel(&mut self, channel: &str) -> Result<(), MonitorError> {
         let record = self.store.channel(channel).await?;
-        match self.ready_channel(channel, &record).await {
+        match self.target(channel, &record).await {
             Ok(_) => Ok(()),
             Err(error) => self.not_ready(channel, error).await.map(drop),
         }
@@ -214,6 +228,7 @@ impl Deliverer {
     /// Sends what is due until nothing is, `stop` is set, or a good while has passed; says when to come back.
     pub async fn deliver_due(&mut self, stop: &CancellationToken) -> Result<Next, MonitorError> {
         self.record_again().await?;
+        self.record_landed().await?;
         self.adopt_rules().await?;
         self.speak_of_backlog().await?;
         let channels = self.channels().await?;
@@ -223,9 +238,14 @@ impl Deliverer {
                 if stop.is_cancelled() {
                     return Ok(Next::Idle);
                 }
-                next = next.sooner(self.step(channel).await?);
+                if !self.in_flight.has(channel) {
+                    next = next.sooner(self.step(channel).await?);
+                }
             }
-            if next == Next::Idle {
+            if self.record_landed().await? || std::mem::take(&mut self.lanes_moved) {
+                return Ok(Next::Now);
+            }
+            if next == Next::Idle && self.in_flight.is_empty() {
                 self.backlog.end();
             }
             if next != Next::Now {
@@ -257,17 +277,18 @@ impl Deliverer {
         {
             return Ok(Next::At(*at));
         }
-        let channel_id = match self.ready_channel(channel, &record).await {
-            Ok(channel_id) => channel_id,
+        let target = match self.target(channel, &record).await {
+            Ok(target) => target,
+            Err(error @ MonitorError::UnknownOwner { .. }) => return self.divert(channel, &error.to_string()).await,
             Err(error) => return self.not_ready(channel, error).await,
         };
         self.unready.remove(channel);
-        if let Some(wait) = self.reconcile_due(channel).await? {
+        if let Some(wait) = self.reconcile_due(channel, &target).await? {
             return Ok(wait);
         }
         let skip_unknown = self.config.on_unknown == OnUnknown::Hold;
         let Some(delivery) = self.store.next_delivery(channel, skip_unknown).await? else {
-            return Ok(match self.compose_due(channel, &channel_id).await? {
+            return Ok(match self.compose_due(channel, &target).await? {
                 Next::Now => Next::Now,
                 composed => composed.sooner(self.next_look(channel).await?),
             });
@@ -276,15 +297,14 @@ impl Deliverer {
             // What may have arrived is looked for first, be its time as near as it may.
             return Ok(self.wait_until(delivery.due_at).unwrap_or(Next::Now));
         }
-        if delivery.channel_id != channel_id {
-            self.store.recompose_for(channel, &channel_id).await?;
+        if !target.accepts(&delivery.channel_id, channel) {
+            self.store.recompose_for(channel, target.address(channel)).await?;
             return Ok(Next::Now);
         }
         if let Some(wait) = self.must_wait(&delivery) {
             return Ok(wait);
         }
-        self.send(delivery).await?;
-        Ok(Next::Now)
+        self.send(delivery, target).await
     }
 
     /// When the next lost answer is to be looked for that holds no other message up.
@@ -295,8 +315,13 @@ impl Deliverer {
 
     fn must_wait(&self, delivery: &Delivery) -> Option<Next> {
         let now = Instant::now();
-        let method = method_of(delivery.method);
-        let ready = self.pauses.ready_at(method, now).max(self.pacer.ready_at(&delivery.channel, now));
+        let lane = Lane::of(&delivery.channel);
+        let is_by_web_api = lane.is_by_web_api();
+        let paused = if is_by_web_api { self.pauses.ready_at(method_of(delivery.method), now) } else { now };
+        let ready = match lane {
+            Lane::Webhook(_) => now,
+            _ => paused.max(self.pacer.ready_at(&delivery.channel, now)),
+        };
         let by_pace = (ready > now).then_some(Next::At(ready));
         self.wait_until(delivery.due_at).or(by_pace)
     }
@@ -306,12 +331,8 @@ impl Deliverer {
         (!wait.is_zero()).then(|| Next::At(Instant::now() + wait))
     }
 
-    async fn ready_channel(&mut self, channel: &str, record: &ChannelRecord) -> Result<String, MonitorError> {
-        self.ensure_identity().await?;
-        self.channel_id(channel, record).await
-    }
-
-    async fn ensure_identity(&mut self) -> Result<(), MonitorError> {
+    /// Tests the token once, and learns Slack's time.
+    pub(super) async fn ensure_identity(&mut self) -> Result<(), MonitorError> {
         if self.slack_ahead.is_none() {
             let identity = self.slack.auth_test().await?;
             let ahead = identity.server_time.map(|slack| slack.as_millis() - self.clock.steady().as_millis());
@@ -323,26 +344,6 @@ impl Deliverer {
     /// The time by Slack's clock.
     pub(super) fn slack_now(&self) -> Stamp {
         Stamp::from_millis(self.clock.steady().as_millis() + self.slack_ahead.unwrap_or(0))
-    }
-
-    /// Slack's ID of a channel: given, remembered, or found. A parked channel is looked for again: the name may mean
-    /// another channel by now.
-    async fn channel_id(&mut self, channel: &str, record: &ChannelRecord) -> Result<String, MonitorError> {
-        if is_channel_id(channel) {
-            return Ok(channel.to_owned());
-        }
-        if let Some(known) = &record.channel_id
-            && record.parked_at.is_none()
-        {
-            return Ok(known.clone());
-        }
-        let found = self.slack.find_channel(channel).await?;
-        let found = found.ok_or_else(|| MonitorError::NoChannel { channel: channel.to_owned() })?;
-        crate::crash::point("channel_found");
-        if record.channel_id.as_ref() != Some(&found.id) {
-            self.store.remember_channel(channel, &found.id).await?;
-        }
-        Ok(found.id)
     }
 
     /// Slack could not be asked about a channel: wait, or park the channel until a person has acted.
@@ -406,7 +407,7 @@ pub fn is_channel_id(channel: &str) -> bool {
 pub fn is_refusal(error: &MonitorError) -> bool {
     match error {
         MonitorError::Slack(error) => error.class == Class::OperatorMustAct,
-        MonitorError::NoChannel { .. } | MonitorError::ArchivedChannel { .. } => true,
+        MonitorError::NoChannel { .. } | MonitorError::NoWebhook { .. } | MonitorError::ArchivedChannel { .. } => true,
         _ => false,
     }
 }

@@ -50,6 +50,23 @@ pub enum MonitorError {
         /// The channel, as the user named it.
         channel: String,
     },
+    /// The configuration does not say where that is.
+    #[error(
+        "the configuration has no webhook `{name}`: add the table [{table}.{name}] to the config file again, or let the rule \
+         tell somewhere else; what waits for it goes out by itself then"
+    )]
+    NoWebhook {
+        /// The webhook's name.
+        name: String,
+        /// The table of the config file that it belongs into.
+        table: &'static str,
+    },
+    /// Slack does not know a task's owner.
+    #[error("owner {owner} is not known at Slack")]
+    UnknownOwner {
+        /// What ClearML calls the owner.
+        owner: String,
+    },
     /// Nobody can post there.
     #[error("the Slack channel `{channel}` is archived: unarchive it, or name another one with --channel")]
     ArchivedChannel {
@@ -68,6 +85,8 @@ impl MonitorError {
             Self::NoProject { .. }
             | Self::BadPattern { .. }
             | Self::NoChannel { .. }
+            | Self::NoWebhook { .. }
+            | Self::UnknownOwner { .. }
             | Self::ArchivedChannel { .. } => false,
         }
     }

@@ -1,5 +1,5 @@
-//! The service: poll, compose, deliver, and the loop around them. The only room that knows ClearML, Slack and the store
-//! together. [`Poller::poll_once`] and [`Deliverer::deliver_due`] serve the loop, `once` and the tests alike.
+//! The service: poll, compose, deliver, and the loop around them. The only room that knows ClearML, Slack, webhooks
+//! and the store together. [`Poller::poll_once`] and [`Deliverer::deliver_due`] serve the loop, `once` and the tests alike.
 
 mod backlog;
 mod compose;
@@ -7,7 +7,10 @@ mod deliver;
 mod error;
 mod health;
 mod heartbeat;
+mod in_flight;
+mod lanes;
 mod next_rules;
+mod owners;
 mod poll;
 mod projects;
 mod prospect;
@@ -18,11 +21,13 @@ mod send;
 mod service;
 mod setup;
 mod status;
+mod tried;
 
 pub use deliver::{Deliverer, DeliveryConfig, Next, StartRequest, is_channel_id, is_refusal};
 pub use error::MonitorError;
 pub use health::{Check, Health, health, oldest_good_poll};
 pub use heartbeat::Heartbeat;
+pub use lanes::{Destinations, Person};
 pub use next_rules::NextRules;
 pub use poll::{Depth, PollReport, Poller, PollerConfig, Progress};
 pub use projects::Projects;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::deliver::{Deliverer, Next};
 use super::error::MonitorError;
+use super::lanes::Target;
 use super::send::BLIND_EDITS;
 use crate::domain::delivery::{DeliveryState, Form, Look, Reconciled, after_look};
 use crate::domain::message::text_needle;
@@ -16,8 +17,13 @@ const MARGIN: std::time::Duration = std::time::Duration::from_mins(2);
 impl Deliverer {
     /// Looks for every message of `channel` whose answer was lost and whose time to be looked for has come. A wait where
     /// Slack tells that a person must act first.
-    pub(super) async fn reconcile_due(&mut self, channel: &str) -> Result<Option<Next>, MonitorError> {
+    pub(super) async fn reconcile_due(&mut self, channel: &str, target: &Target) -> Result<Option<Next>, MonitorError> {
         for delivery in self.store.lost_answers(channel, self.clock.steady()).await? {
+            if !matches!(target, Target::Slack { .. }) {
+                self.heed_unseen(delivery, target).await?;
+                continue;
+            }
+            let delivery = self.with_known_conversation(delivery).await?;
             let resent_blindly = delivery.method == Method::Update && delivery.failures <= BLIND_EDITS;
             let mut found = if resent_blindly { Ok(None) } else { self.look_for(&delivery).await? };
             if found.as_ref().is_err_and(|error| error.class == Class::NotInChannel)
@@ -39,6 +45,36 @@ impl Deliverer {
         Ok(None)
     }
 
+    /// Nobody can look into a webhook. A generic one knows a repeat by its key, so it is sent again; what may have gone
+    /// through an incoming webhook follows the policy.
+    async fn heed_unseen(&mut self, delivery: Delivery, target: &Target) -> Result<(), MonitorError> {
+        crate::crash::point("look_not_recorded");
+        if matches!(target, Target::Webhook(_)) {
+            tracing::info!(
+                delivery = delivery.id,
+                "its answer was lost: sending it again with the same Idempotency-Key"
+            );
+            let again = Reconciled::Resend { possible_duplicate: false };
+            return Ok(self.store.finish_look(delivery, false, again, self.clock.now()).await?);
+        }
+        self.heed_look(delivery, Look::NotPermitted, false).await
+    }
+
+    /// A message to a user is looked for in the conversation with the user, which is asked for where it is not known.
+    async fn with_known_conversation(&self, mut delivery: Delivery) -> Result<Delivery, MonitorError> {
+        if delivery.channel_id.starts_with(['U', 'W']) {
+            match self.slack.open_conversation(&delivery.channel_id).await {
+                Ok(conversation) => {
+                    self.store.settle_conversation(delivery.id, &delivery.channel_id, &conversation).await?;
+                    delivery.channel_id = conversation;
+                }
+                // Looking for it by the user's ID brings Slack's own words about why not.
+                Err(error) => tracing::debug!(%error, "the direct conversation could not be asked for"),
+            }
+        }
+        Ok(delivery)
+    }
+
     async fn heed_look(&mut self, delivery: Delivery, look: Look, resent_blindly: bool) -> Result<(), MonitorError> {
         let now = self.clock.steady();
         let (policy, waits) = (self.config.on_unknown, &self.config.waits);
@@ -51,9 +87,9 @@ impl Deliverer {
         };
         self.log_look(&delivery, &next);
         let found = matches!(next, Reconciled::Sent { .. }).then_some(DeliveryState::Sent);
-        let id = delivery.id;
+        let (id, lane) = (delivery.id, delivery.channel.clone());
         self.store.finish_look(delivery, look == Look::Absent, next, self.clock.now()).await?;
-        self.note_state(id, found).await
+        self.note_state(id, &lane, found).await
     }
 
     /// What Slack says; the outer error is the database's.
@@ -81,7 +117,8 @@ impl Deliverer {
             Reconciled::Resend { possible_duplicate: true } => tracing::warn!(
                 delivery = id,
                 "its answer was lost and the history may not be read: sending it again, it may be there twice \
-                 (the scope channels:history, or groups:history for a private channel, would give certainty)"
+                 (the scope channels:history, groups:history for a private channel, or im:history with im:write for direct \
+                 messages would give certainty; an incoming webhook cannot)"
             ),
             Reconciled::Keep { .. } if self.told_kept.insert(id) => tracing::warn!(
                 delivery = id,

@@ -4,11 +4,12 @@
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::deliver::{Deliverer, method_of};
+use super::deliver::{Deliverer, Next, method_of};
 use super::error::MonitorError;
+use super::lanes::Target;
+use super::tried::{Tried, with_conversation};
 use crate::domain::delivery::{Answer, DeliveryState, Situation, Step, after_answer};
-use crate::domain::{Stamp, message};
-use crate::slack::{self, DeliveryOutcome};
+use crate::domain::{Lane, Stamp, message};
 use crate::store::{Attempt, AttemptResult, Delivery, DeliveryKind, Method, ToldAlert};
 
 /// What became of an attempt, until it is recorded.
@@ -26,7 +27,7 @@ pub(super) struct Unrecorded {
 pub(super) const BLIND_EDITS: u32 = 5;
 
 impl Deliverer {
-    pub(super) async fn send(&mut self, delivery: Delivery) -> Result<(), MonitorError> {
+    pub(super) async fn send(&mut self, delivery: Delivery, target: Target) -> Result<Next, MonitorError> {
         let attempt = Attempt {
             delivery: delivery.id,
             payload_sha256: format!("{:x}", Sha256::digest(&delivery.payload)),
@@ -35,68 +36,75 @@ impl Deliverer {
         let attempt = self.store.begin_attempt(attempt, self.clock.now(), self.slack_now()).await?;
         crate::crash::point("attempt_recorded");
         self.pacer.take(&delivery.channel, Instant::now());
-        let tried = match delivery.method {
-            Method::Post => self.slack.post_message(&delivery.payload).await,
-            Method::Update => self.slack.update_message(&delivery.payload).await,
-        };
-        crate::crash::point("answer_not_recorded");
-        self.record(delivery, attempt, tried).await
+        match target {
+            Target::Slack { .. } => {
+                let tried = match delivery.method {
+                    Method::Post => self.slack.post_message(&delivery.payload).await,
+                    Method::Update => self.slack.update_message(&delivery.payload).await,
+                };
+                crate::crash::point("answer_not_recorded");
+                self.record(delivery, attempt, tried.into()).await?;
+                Ok(Next::Now)
+            }
+            Target::SlackWebhook(hook) => {
+                let payload = delivery.payload.clone();
+                self.in_flight.begin(delivery, attempt, async move { hook.post(&payload).await.into() });
+                Ok(Next::Idle)
+            }
+            Target::Webhook(hook) => {
+                let (kind, key, body) = (delivery.kind.as_str(), delivery.key.clone(), delivery.payload.clone());
+                let now = self.clock.now();
+                let request = async move { hook.post(kind, &key, &body, now).await.into() };
+                self.in_flight.begin(delivery, attempt, request);
+                Ok(Next::Idle)
+            }
+        }
     }
 
     /// Records what the database could not take at its time.
     pub(super) async fn record_again(&mut self) -> Result<(), MonitorError> {
-        match self.unrecorded.take() {
-            Some(outcome) => self.finish(outcome).await,
-            None => Ok(()),
+        while let Some(outcome) = self.unrecorded.pop() {
+            self.finish(outcome).await?;
         }
+        Ok(())
     }
 
     async fn finish(&mut self, outcome: Unrecorded) -> Result<(), MonitorError> {
         let Unrecorded { delivery, result, step, reason, payload } = outcome.clone();
-        let (id, state) = (delivery.id, state_after(&step));
+        let (id, lane, state) = (delivery.id, delivery.channel.clone(), state_after(&step));
         let finished = self.store.finish_attempt(delivery, result, step, reason, payload, self.clock.now()).await;
         if finished.is_err() {
-            self.unrecorded = Some(outcome);
+            self.unrecorded.push(outcome);
         }
         finished?;
-        self.note_state(id, state).await
+        self.note_state(id, &lane, state).await
     }
 
     /// Counts the alerts of a delivery that came into a state by which they are told, lost sight of, or stopped.
-    pub(super) async fn note_state(&self, delivery: i64, state: Option<DeliveryState>) -> Result<(), MonitorError> {
+    pub(super) async fn note_state(
+        &self,
+        delivery: i64,
+        lane: &str,
+        state: Option<DeliveryState>,
+    ) -> Result<(), MonitorError> {
         let Some(state) = state else {
             return Ok(());
         };
         let told = self.store.told_by(delivery).await?;
         if state == DeliveryState::Sent {
             let now = self.status.figures().clearml_now(self.clock.now());
-            log_told(delivery, &told, now);
+            log_told(delivery, lane, &told, now);
             self.status.told_after(told.iter().map(|alert| now.since(alert.status_changed)));
         }
         self.status.came_into(state.as_str(), told.into_iter().map(|alert| alert.rule));
         Ok(())
     }
 
-    async fn record(&mut self, delivery: Delivery, attempt: i64, tried: slack::Delivery) -> Result<(), MonitorError> {
-        let (answer, joined) = self.answer(&delivery, &tried).await;
-        self.status.attempted(answer.class());
-        let now = self.clock.steady();
-        let failures = delivery.failures.saturating_add(1);
-        let situation = Situation { form: delivery.form, failures, now };
-        let mut step = after_answer(&answer, situation, &self.config.waits, fastrand::f64());
-        if joined {
-            step = Step::Retry { due: now, pause: false };
-        }
-        if delivery.method == Method::Update {
-            step = match step {
-                _ if is_edit_refused(&tried) => Step::Recompose,
-                Step::Reconcile { .. } if failures <= BLIND_EDITS => {
-                    let due = now.plus(self.config.waits.retry.delay(failures, fastrand::f64()));
-                    Step::Retry { due, pause: false }
-                }
-                other => other,
-            };
-        }
+    pub(super) async fn record(&mut self, delivery: Delivery, attempt: i64, tried: Tried) -> Result<(), MonitorError> {
+        let joined = tried.asks_to_join && self.join_once(&delivery.channel_id).await;
+        self.status.attempted(tried.answer.class());
+        let answer = with_conversation(tried.answer.clone(), &delivery);
+        let step = self.step_after(&answer, &delivery, &tried, joined);
         self.heed(&delivery, &step, &tried);
         let payload = match &step {
             Step::Degrade { form } => Some(message::degrade(&delivery.payload, *form)),
@@ -105,26 +113,34 @@ impl Deliverer {
         let took_ms = u64::try_from(tried.took.as_millis()).unwrap_or(u64::MAX);
         let (http_status, error, detail) = (tried.http_status, tried.error.clone(), tried.detail.clone());
         let result = AttemptResult { attempt, answer, http_status, error, detail, took_ms };
-        let reason = reason_of(&tried);
-        self.finish(Unrecorded { delivery, result, step, reason, payload }).await
+        let reason = tried.reason();
+        let lane = delivery.channel.clone();
+        self.finish(Unrecorded { delivery, result, step, reason, payload }).await?;
+        if matches!(Lane::of(&lane), Lane::Owner(_)) && tried.error.as_deref() == Some("channel_not_found") {
+            self.divert_refused(&lane, "channel_not_found").await?;
+        }
+        Ok(())
     }
 
-    /// What the outcome means for the message, and whether the bot just joined the channel because of it.
-    async fn answer(&mut self, delivery: &Delivery, tried: &slack::Delivery) -> (Answer, bool) {
-        let answer = match &tried.outcome {
-            DeliveryOutcome::Sent { ts, .. } => Answer::Sent { ts: ts.clone() },
-            DeliveryOutcome::NotDelivered { retry_after, long } => {
-                Answer::NotDelivered { retry_after: *retry_after, long: *long }
+    fn step_after(&self, answer: &Answer, delivery: &Delivery, tried: &Tried, joined: bool) -> Step {
+        let (waits, now) = (&self.config.waits, self.clock.steady());
+        let failures = delivery.failures.saturating_add(1);
+        let again = || now.plus(waits.retry.delay(failures, fastrand::f64()));
+        let step = after_answer(answer, Situation { form: delivery.form, failures, now }, waits, fastrand::f64());
+        match step {
+            _ if joined => Step::Retry { due: now, pause: false },
+            _ if delivery.method == Method::Update && tried.edit_refused => Step::Recompose,
+            Step::Reconcile { .. } if delivery.method == Method::Update && failures <= BLIND_EDITS => {
+                Step::Retry { due: again(), pause: false }
             }
-            DeliveryOutcome::Ambiguous => Answer::Ambiguous,
-            DeliveryOutcome::OperatorMustAct => Answer::OperatorMustAct,
-            DeliveryOutcome::PayloadRefused | DeliveryOutcome::ThreadOnly => Answer::PayloadRefused,
-            DeliveryOutcome::NotInChannel => {
-                let joined = self.join_once(&delivery.channel_id).await;
-                return (Answer::OperatorMustAct, joined);
+            // Nobody can look for it: the wait that a look would have taken is taken here.
+            Step::Reconcile { .. } if !Lane::of(&delivery.channel).is_by_web_api() => Step::Reconcile { due: again() },
+            // A webhook that asks to wait speaks for itself alone.
+            Step::Retry { due, .. } if !Lane::of(&delivery.channel).is_by_web_api() => {
+                Step::Retry { due, pause: false }
             }
-        };
-        (answer, false)
+            other => other,
+        }
     }
 
     /// Enters the channel, where that was not tried since something was last posted there. Whether the bot is in now.
@@ -145,15 +161,22 @@ impl Deliverer {
     }
 
     /// Acts on a step in memory, and logs it.
-    fn heed(&mut self, delivery: &Delivery, step: &Step, tried: &slack::Delivery) {
+    fn heed(&mut self, delivery: &Delivery, step: &Step, tried: &Tried) {
         let (id, channel) = (delivery.id, delivery.channel.as_str());
-        let reason = reason_of(tried).unwrap_or_default();
+        let reason = tried.reason().unwrap_or_default();
         match step {
-            Step::Sent { .. } => {
+            Step::Sent(_) => {
                 let attempts = delivery.tries + 1;
                 // An alert has a line of its own, with its task.
                 if delivery.kind != DeliveryKind::Alert {
-                    tracing::info!(delivery = id, channel, kind = delivery.kind.as_str(), attempts, "posted to Slack");
+                    tracing::info!(
+                        delivery = id,
+                        channel,
+                        kind = delivery.kind.as_str(),
+                        attempts,
+                        "{}",
+                        posted(channel)
+                    );
                 }
                 self.spoken.remove(channel);
                 self.joined.remove(&delivery.channel_id);
@@ -180,7 +203,7 @@ impl Deliverer {
                 }
             }
             Step::Reconcile { .. } => {
-                tracing::warn!(delivery = id, channel, reason, "the answer was lost; looking for the message in Slack");
+                tracing::warn!(delivery = id, channel, reason, "the answer was lost: it may have arrived");
             }
             Step::Recompose => {
                 tracing::info!(
@@ -197,7 +220,7 @@ impl Deliverer {
                     channel,
                     reason,
                     form = form.as_str(),
-                    "Slack refused the message; trying a plainer form"
+                    "the message was refused; trying a plainer form"
                 );
             }
             Step::Dead => {
@@ -207,21 +230,26 @@ impl Deliverer {
                     channel,
                     kind,
                     reason,
-                    "Slack refused every form of the message: see `clearml-alerts dead list`"
+                    "every form of the message was refused: see `clearml-alerts dead list`"
                 );
             }
         }
     }
 }
 
-/// One line an alert that is in Slack now; `now` is by ClearML's clock.
-fn log_told(delivery: i64, told: &[ToldAlert], now: Stamp) {
+/// What the log says of a message that was taken.
+fn posted(lane: &str) -> &'static str {
+    if matches!(Lane::of(lane), Lane::Webhook(_)) { "delivered to the webhook" } else { "posted to Slack" }
+}
+
+/// One line an alert that was told; `now` is by ClearML's clock.
+fn log_told(delivery: i64, lane: &str, told: &[ToldAlert], now: Stamp) {
     for ToldAlert { alert, task_id: task, rule, status_changed, digest } in told {
         let latency_seconds = now.since(*status_changed).as_secs_f64();
         if *digest {
             tracing::info!(alert, task, rule, delivery, latency_seconds, "told in a digest");
         } else {
-            tracing::info!(alert, task, rule, delivery, latency_seconds, "posted to Slack");
+            tracing::info!(alert, task, rule, delivery, latency_seconds, "{}", posted(lane));
         }
     }
 }
@@ -229,25 +257,10 @@ fn log_told(delivery: i64, told: &[ToldAlert], now: Stamp) {
 /// The state that an attempt ended, if it was not just put off.
 fn state_after(step: &Step) -> Option<DeliveryState> {
     match step {
-        Step::Sent { .. } => Some(DeliveryState::Sent),
+        Step::Sent(_) => Some(DeliveryState::Sent),
         Step::Reconcile { .. } => Some(DeliveryState::Unknown),
         Step::Park { .. } => Some(DeliveryState::Held),
         Step::Dead => Some(DeliveryState::Dead),
         Step::Retry { .. } | Step::Degrade { .. } | Step::Recompose => None,
     }
-}
-
-fn reason_of(tried: &slack::Delivery) -> Option<String> {
-    if matches!(tried.outcome, DeliveryOutcome::Sent { .. }) {
-        return None;
-    }
-    let parts = [tried.error.as_deref(), tried.detail.as_deref(), tried.advice.as_deref()];
-    let said: Vec<&str> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-    Some(if said.is_empty() { tried.outcome.as_str().to_owned() } else { said.join(": ") })
-}
-
-/// Whether the message cannot be edited any more: gone, or closed to edits.
-fn is_edit_refused(tried: &slack::Delivery) -> bool {
-    let closed = matches!(tried.error.as_deref(), Some("cant_update_message" | "edit_window_closed"));
-    closed || tried.outcome == DeliveryOutcome::ThreadOnly
 }

@@ -146,7 +146,9 @@ async fn deliver_loop(
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = news.notified() => {}
+            () = deliverer.landed() => {}
             () = stop.cancelled() => {
+                deliverer.settle().await?;
                 crate::crash::point("shutdown");
                 return Ok(());
             }

@@ -1,14 +1,15 @@
-//! A simulated ClearML server and a simulated Slack, for the demo, the `sandbox` subcommand and the tests. Nothing here
+//! A simulated ClearML server, a simulated Slack and a simulated receiver of webhooks, for the demo, the `sandbox` subcommand and the tests. Nothing here
 //! is part of the service, and nothing here knows the clients it serves.
 //!
 //! - [`clearml`]: the ClearML API, from recorded exchanges.
 //! - [`slack`]: the Slack Web API, which also checks what it is sent.
+//! - [`webhook`]: a receiver of webhooks, which holds what it is sent against the published schema.
 //! - [`fault`], [`script`]: what goes wrong, and with which requests, as data.
 //! - [`workload`]: a team that keeps the simulated ClearML busy.
 //! - [`render`]: a Slack message as a person would see it.
 //!
 //! # Control over HTTP
-//! Both servers answer a few paths of their own under `/sandbox/`, so that tests in other languages, and people with
+//! The servers answer a few paths of their own under `/sandbox/`, so that tests in other languages, and people with
 //! curl, can look and meddle. Bodies are JSON. They are never struck by faults and never logged.
 //!
 //! | path | what |
@@ -27,6 +28,7 @@
 //!
 //! Slack: `GET /sandbox/messages`, `GET /sandbox/plain` (as text to read), `DELETE /sandbox/messages`,
 //! `GET /sandbox/violations`, `GET /sandbox/mentions`, `GET /sandbox/channels`,
+//! `POST /sandbox/people` with `{"name", "email"}`, `POST /sandbox/webhooks` with `{"channel"}`,
 //! `POST /sandbox/channels` with `{"name", "id", "private", "archived", "not_joined"}`, `POST /sandbox/revoke` with
 //! `{"error"}`, `POST /sandbox/token` with `{"token"}`.
 
@@ -40,6 +42,7 @@ pub mod requests;
 pub mod script;
 pub mod slack;
 mod stories;
+pub mod webhook;
 pub mod workload;
 
 use serde_json::json;
@@ -50,6 +53,7 @@ use self::http::{Answer, Incoming};
 pub use self::requests::{RequestLog, RequestRecord};
 pub use self::script::{FaultQueue, FaultRule};
 pub use self::slack::{Channel, SimulatedSlack, SlackOptions};
+pub use self::webhook::{ReceiverOptions, SimulatedReceiver};
 pub use self::workload::Workload;
 
 /// The commands that both servers share; `None` where the command is none of them.

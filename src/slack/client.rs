@@ -54,22 +54,7 @@ impl Client {
     pub fn new(config: Config) -> Result<Self, SlackError> {
         let base_url = checked_base_url(config.base_url)?;
         check_token(&config.token)?;
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("clearml-alerts/", env!("CARGO_PKG_VERSION")))
-            .timeout(config.timeout)
-            .connect_timeout(config.connect_timeout.min(config.timeout))
-            .pool_idle_timeout(LONGEST_IDLE)
-            .redirect(reqwest::redirect::Policy::none());
-        if is_loopback(&base_url) {
-            // A proxy has a loopback of its own, and would look there.
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|_| {
-            SlackError::setup(
-                "HTTPS cannot be set up",
-                "install the system's certificate authorities (the package ca-certificates)",
-            )
-        })?;
+        let http = http_client(config.timeout, config.connect_timeout, is_loopback(&base_url))?;
         let transport = Arc::new(Transport::new(http, base_url, config.token));
         Ok(Self { transport, own_bot_id: Arc::default() })
     }
@@ -135,6 +120,26 @@ impl fmt::Debug for Client {
     }
 }
 
+/// The HTTP client. A redirect is never followed: token or payload would go along.
+pub(super) fn http_client(timeout: Duration, connect: Duration, loopback: bool) -> Result<reqwest::Client, SlackError> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("clearml-alerts/", env!("CARGO_PKG_VERSION")))
+        .timeout(timeout)
+        .connect_timeout(connect.min(timeout))
+        .pool_idle_timeout(LONGEST_IDLE)
+        .redirect(reqwest::redirect::Policy::none());
+    if loopback {
+        // A proxy has a loopback of its own, and would look there.
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|_| {
+        SlackError::setup(
+            "HTTPS cannot be set up",
+            "install the system's certificate authorities (the package ca-certificates)",
+        )
+    })
+}
+
 /// The address with a slash at its end: without it, the last part would be replaced by the method's name.
 fn checked_base_url(mut base_url: Url) -> Result<Url, SlackError> {
     if !matches!(base_url.scheme(), "http" | "https") || base_url.host().is_none() {
@@ -161,7 +166,7 @@ fn check_token(token: &SecretString) -> Result<(), SlackError> {
     Ok(())
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),

@@ -37,6 +37,8 @@ pub enum DeliveryOutcome {
         /// The message's ID in the channel.
         ts: String,
     },
+    /// Slack has it, and gave no ID: it went through an incoming webhook.
+    SentByWebhook,
     /// Slack certainly does not have it: wait and try again.
     NotDelivered {
         /// How long Slack asked to wait with this method.
@@ -60,7 +62,7 @@ impl DeliveryOutcome {
     /// The word for the database, logs and history: `sent`, or the class's.
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Sent { .. } => "sent",
+            Self::Sent { .. } | Self::SentByWebhook => "sent",
             Self::NotDelivered { .. } => Class::NotDelivered { long: false }.as_str(),
             Self::Ambiguous => Class::Ambiguous.as_str(),
             Self::OperatorMustAct => Class::OperatorMustAct.as_str(),

@@ -21,11 +21,15 @@ pub enum Method {
     History,
     /// A message's address on the web.
     Permalink,
+    /// The person with an e-mail address.
+    LookUpByEmail,
+    /// The direct conversation with a person.
+    OpenConversation,
 }
 
 impl Method {
     /// Every method, in the order of their declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::AuthTest,
         Self::PostMessage,
         Self::UpdateMessage,
@@ -34,6 +38,8 @@ impl Method {
         Self::JoinChannel,
         Self::History,
         Self::Permalink,
+        Self::LookUpByEmail,
+        Self::OpenConversation,
     ];
 
     /// Slack's name for it, which is also the last part of its address.
@@ -47,6 +53,8 @@ impl Method {
             Self::JoinChannel => "conversations.join",
             Self::History => "conversations.history",
             Self::Permalink => "chat.getPermalink",
+            Self::LookUpByEmail => "users.lookupByEmail",
+            Self::OpenConversation => "conversations.open",
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! - [`method`]: the methods this program calls.
 //! - [`answers`]: what every answer means, as one table.
-//! - [`client`], [`identity`], [`channels`], [`history`]: the calls.
+//! - [`client`], [`identity`], [`channels`], [`people`], [`history`]: the calls.
+//! - [`incoming`]: incoming webhooks, which are an address without a token.
 //! - [`delivery`], [`error`]: what a caller learns.
 //! - [`pacing`]: when the next message may go.
 //!
@@ -17,11 +18,13 @@ mod envelope;
 pub mod error;
 pub mod history;
 pub mod identity;
+pub mod incoming;
 mod lenient_json;
 pub mod method;
 pub mod pacing;
 mod pages;
 mod patience;
+pub mod people;
 mod transport;
 
 pub use answers::Class;
@@ -31,5 +34,6 @@ pub use delivery::{Delivery, DeliveryOutcome};
 pub use error::SlackError;
 pub use history::Needle;
 pub use identity::Identity;
+pub use incoming::IncomingWebhook;
 pub use method::Method;
 pub use pacing::{Pacer, Pauses};

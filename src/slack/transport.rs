@@ -118,7 +118,7 @@ impl Transport {
 
 /// The innermost cause, which is the one that tells something. The outermost names the whole address and is never
 /// shown.
-fn cause(error: &reqwest::Error) -> String {
+pub(super) fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "timed out".to_owned();
     }
@@ -130,7 +130,7 @@ fn cause(error: &reqwest::Error) -> String {
 }
 
 /// The wait that Slack asks for. Zero and what is no number say nothing: the caller's own back-off decides then.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     (seconds > 0).then(|| Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
 }

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::error::Stop;
 use super::outbox::{bury, free_alerts, resting, set_alerts};
 use super::rows::{count, word};
-use super::{Delivery, Store, StoreError, channels};
+use super::{Delivery, Store, StoreError, channels, slack_users};
 use crate::domain::Stamp;
 use crate::domain::delivery::{Answer, DeliveryState, Reconciled, Step};
 use crate::domain::message::as_new_message;
@@ -134,8 +134,11 @@ fn apply(
     now: Stamp,
 ) -> rusqlite::Result<()> {
     match step {
-        Step::Sent { ts } => {
-            mark_sent(tx, delivery, &ts, now)?;
+        Step::Sent(receipt) => {
+            mark_sent(tx, delivery, receipt.ts.as_deref(), now)?;
+            if let Some(conversation) = &receipt.conversation {
+                slack_users::settle_conversation(tx, delivery.id, &delivery.channel_id, conversation)?;
+            }
             channels::unpark(tx, &delivery.channel).map(drop)
         }
         Step::Retry { due, pause } => {
@@ -168,7 +171,7 @@ fn apply_look(
 ) -> rusqlite::Result<()> {
     match reconciled {
         // Found, not posted: it says nothing about whether the channel can be posted to now.
-        Reconciled::Sent { ts } => mark_sent(tx, delivery, &ts, now),
+        Reconciled::Sent { ts } => mark_sent(tx, delivery, Some(&ts), now),
         Reconciled::Resend { possible_duplicate } => {
             if possible_duplicate {
                 send_blindly(tx, delivery.id)?;
@@ -211,7 +214,7 @@ fn kept_at(tx: &Transaction<'_>, delivery: i64) -> rusqlite::Result<Option<Stamp
     Ok(tx.query_row(sql, [delivery], |row| row.get::<_, Option<i64>>(0))?.map(Stamp::from_millis))
 }
 
-fn mark_sent(tx: &Transaction<'_>, delivery: &Delivery, ts: &str, now: Stamp) -> rusqlite::Result<()> {
+fn mark_sent(tx: &Transaction<'_>, delivery: &Delivery, ts: Option<&str>, now: Stamp) -> rusqlite::Result<()> {
     let sql = "UPDATE deliveries SET state = 'sent', reason = NULL, failures = 0, kept_at = NULL, message_ts = ?2,
                    sent_at = ?3 WHERE id = ?1 RETURNING possible_duplicate";
     let parameters = params![delivery.id, ts, now.as_millis()];

@@ -39,12 +39,7 @@ impl Store {
     /// Remembers a channel's ID.
     pub async fn remember_channel(&self, name: &str, channel_id: &str) -> Result<(), StoreError> {
         let (name, channel_id) = (name.to_owned(), channel_id.to_owned());
-        self.write(move |tx| {
-            let sql = "INSERT INTO channels (name, channel_id) VALUES (?1, ?2)
-                       ON CONFLICT (name) DO UPDATE SET channel_id = excluded.channel_id";
-            tx.execute(sql, params![name, channel_id]).map(drop)
-        })
-        .await
+        self.write(move |tx| remember(tx, &name, &channel_id)).await
     }
 
     /// Parks a channel until a person has acted: everything for it becomes `held`. Returns whether it was not parked for
@@ -77,6 +72,12 @@ impl Store {
         })
         .await
     }
+}
+
+pub(super) fn remember(tx: &Transaction<'_>, name: &str, channel_id: &str) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO channels (name, channel_id) VALUES (?1, ?2)
+               ON CONFLICT (name) DO UPDATE SET channel_id = excluded.channel_id";
+    tx.execute(sql, params![name, channel_id]).map(drop)
 }
 
 fn channel(connection: &Connection, name: &str) -> rusqlite::Result<ChannelRecord> {

@@ -10,7 +10,7 @@ use super::history::{HistoryFilter, Place};
 const TASK: &str = "(instr(a.task_id, lower(?)) = 1 OR holds(a.task_name, ?))";
 const PROJECT: &str = "(holds(a.project, ?) OR a.project_id = ?)";
 const USER: &str = "(holds(a.user, ?) OR a.user_id = ?)";
-const REASON: &str = "holds(a.reason, ?)";
+const REASON: &str = "holds(coalesce(a.reason || '; ' || a.detour, a.reason, a.detour), ?)";
 const CHANNEL: &str = "ltrim(a.channel, '#')";
 
 /// Clauses that all must hold.

@@ -55,6 +55,7 @@ fn asked() -> Vec<(&'static str, String, Values)> {
     let far = Stamp::from_millis(i64::MAX).as_millis();
     vec![
         ("known_task", pages::KNOWN_TASK.to_owned(), values([&"t7"])),
+        ("user_label", slack_users::USER_LABEL.to_owned(), values([&"u7"])),
         ("alerts_to_compose", outbox::alerts_to_compose(), values([&"#b", &8])),
         ("count_to_compose", outbox::count_to_compose(), values([&"#b"])),
         ("channels_with_work", outbox::channels_with_work(), values([])),

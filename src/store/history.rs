@@ -73,8 +73,8 @@ pub struct Place {
 /// So many alerts are looked through before an index is chosen.
 const NEAR: usize = 1_000;
 
-const COLUMNS: &str =
-    "a.id, a.rule, a.task_id, a.task_name, a.project, a.user, a.outcome, a.status_changed, a.state, a.reason,
+const COLUMNS: &str = "a.id, a.rule, a.task_id, a.task_name, a.project, a.user, a.outcome, a.status_changed, a.state,
+    coalesce(a.reason || '; ' || a.detour, a.reason, a.detour) AS reason,
     a.created_at, a.sent_at, a.channel, d.message_ts, a.digest, a.url, a.cause, a.cause_detail,
     (SELECT coalesce(sum(told.tries), 0) FROM tellings AS t JOIN deliveries AS told ON told.id = t.delivery_id
      WHERE t.alert_id = a.id) AS attempts";

@@ -36,6 +36,7 @@ mod search;
 mod sight;
 mod silences;
 mod site;
+mod slack_users;
 mod span;
 mod statistics;
 

@@ -8,8 +8,8 @@ use super::deliveries::{DELIVERY_COLUMNS, PENDING_COLUMNS, delivery, pending_ale
 use super::error::Stop;
 use super::rows::{count, maybe_stamp};
 use super::{Delivery, DeliveryKind, NewDelivery, Store, StoreError, channels, monitor};
-use crate::domain::delivery::DeliveryState;
-use crate::domain::{AlertState, PendingAlert, Stamp};
+use crate::domain::delivery::{DeliveryState, Form};
+use crate::domain::{AlertState, Lane, PendingAlert, Stamp};
 
 /// The condition of the partial index `deliveries_open`. SQLite uses that index only where it finds these very words, so
 /// a query about one of these states says them too.
@@ -214,12 +214,15 @@ pub(super) fn alerts_of_digest() -> String {
 
 pub(super) fn insert(tx: &Transaction<'_>, new: &NewDelivery, now: Stamp) -> Result<i64, Stop> {
     let (state, reason) = resting(tx, &new.channel, DeliveryState::Pending, None)?;
-    let sql = "INSERT INTO deliveries (kind, method, edits, channel, channel_id, key, payload, state, reason, due_at, created_at)
-               VALUES (:kind, :method, :edits, :channel, :channel_id, :key, :payload, :state, :reason, 0, :now) RETURNING id";
+    let sql = "INSERT INTO deliveries (kind, method, edits, channel, channel_id, key, payload, form, state, reason,
+                   due_at, created_at)
+               VALUES (:kind, :method, :edits, :channel, :channel_id, :key, :payload, :form, :state, :reason,
+                   0, :now) RETURNING id";
     let id: i64 = tx.prepare_cached(sql)?.query_row(
         named_params! {
             ":kind": new.kind.as_str(), ":method": new.method.as_str(), ":edits": new.edits, ":channel": new.channel,
-            ":channel_id": new.channel_id, ":key": new.key, ":payload": new.payload, ":state": state.as_str(),
+            ":channel_id": new.channel_id, ":key": new.key, ":payload": new.payload,
+            ":form": Form::first(Lane::of(&new.channel)).as_str(), ":state": state.as_str(),
             ":reason": reason, ":now": now.as_millis(),
         },
         |row| row.get(0),

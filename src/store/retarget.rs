@@ -3,7 +3,7 @@
 use rusqlite::{Transaction, params};
 
 use super::outbox::{OPEN, TO_COMPOSE, bury, free_alerts, resting_alert};
-use super::{Store, StoreError};
+use super::{Store, StoreError, channels};
 use crate::domain::Destination;
 
 /// Messages that Slack surely has not shown.
@@ -48,6 +48,37 @@ impl Store {
         .await
     }
 
+    /// Moves what waits in the lane of an owner whom Slack does not know to the channels that the rules name instead
+    /// (`fallbacks`: rule and channel), with the reason, which stays in the history. Returns how many alerts moved, and how
+    /// many alerts and messages stay: their rule names none, or they may have been shown.
+    pub async fn divert(
+        &self,
+        lane: &str,
+        fallbacks: Vec<(String, String)>,
+        why: &str,
+    ) -> Result<(usize, usize), StoreError> {
+        let (lane, why) = (lane.to_owned(), why.to_owned());
+        self.write(move |tx| {
+            let sql = format!("SELECT d.id FROM deliveries AS d WHERE {OPEN} AND {UNSEEN} AND d.channel = ?1");
+            take_back(tx, &sql, [&lane], &why)?;
+            let mut moved = 0;
+            for (rule, channel) in fallbacks {
+                moved += divert_rule(tx, &lane, &rule, &channel, &why)?;
+            }
+            let sql = format!(
+                "SELECT (SELECT count(*) FROM alerts WHERE channel = ?1 AND {TO_COMPOSE})
+                     + (SELECT count(*) FROM deliveries WHERE channel = ?1 AND {OPEN})"
+            );
+            let left = tx.query_row(&sql, [&lane], |row| row.get::<_, i64>(0))?;
+            if left == 0 {
+                tx.execute("DELETE FROM silence_summaries WHERE channel = ?1 AND delivery_id IS NULL", [&lane])?;
+                channels::unpark(tx, &lane)?;
+            }
+            Ok((moved, usize::try_from(left).unwrap_or(usize::MAX)))
+        })
+        .await
+    }
+
     /// Takes back messages for a channel that were composed for another channel ID (the name now means another channel).
     /// Those that are sent again, and so keep their mark as possible duplicates, are readdressed instead.
     pub async fn recompose_for(&self, channel: &str, channel_id: &str) -> Result<usize, StoreError> {
@@ -66,6 +97,29 @@ impl Store {
         })
         .await
     }
+}
+
+fn divert_rule(tx: &Transaction<'_>, lane: &str, rule: &str, channel: &str, why: &str) -> rusqlite::Result<usize> {
+    let (state, reason) = resting_alert(tx, channel)?;
+    let sql = format!(
+        "UPDATE alerts SET channel = ?3, detour = ?4, state = ?5, reason = ?6
+         WHERE {TO_COMPOSE} AND channel = ?1 AND rule = ?2"
+    );
+    let moved = tx.execute(&sql, params![lane, rule, channel, why, state.as_str(), reason])?;
+    // What a silence kept from the owner is summed up where the alerts would have gone.
+    let summed = "SELECT silence_id FROM silence_summaries WHERE channel = ?1 AND delivery_id IS NULL";
+    let sql = format!(
+        "UPDATE alerts SET channel = ?3, detour = ?4 WHERE channel = ?1 AND rule = ?2 AND silence_id IN ({summed})
+         RETURNING silence_id"
+    );
+    let parameters = params![lane, rule, channel, why];
+    let silences: Vec<i64> =
+        tx.prepare(&sql)?.query_map(parameters, |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for silence in silences {
+        let sql = "INSERT OR IGNORE INTO silence_summaries (silence_id, channel) VALUES (?1, ?2)";
+        tx.prepare_cached(sql)?.execute(params![silence, channel])?;
+    }
+    Ok(moved)
 }
 
 /// Buries the messages that `sql` finds and frees their alerts. Returns how many alerts.

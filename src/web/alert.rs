@@ -8,8 +8,9 @@ use super::frame::{self, Frame};
 use super::page::{Absent, opened, shown};
 use super::site::Site;
 use super::{alerts, message};
+use crate::domain::delivery::Form;
 use crate::domain::message::words;
-use crate::domain::{AlertRecord, AlertState};
+use crate::domain::{AlertRecord, AlertState, Lane};
 use crate::store::{AttemptRecord, MessageRecord, VerdictRecord};
 
 /// Attempts shown of one message.
@@ -56,7 +57,7 @@ fn facts(full: &VerdictRecord) -> Markup {
             }
             dt { "Status changed" } dd { (frame::time(alert.status_changed)) }
             dt { "Recorded" } dd { (frame::time(alert.created_at)) }
-            dt { "In Slack" }
+            dt { (told_at(&alert.channel)) }
             dd {
                 @if let Some(sent) = alert.sent_at {
                     (frame::time(sent)) @if let Some(late) = late { ", after " (late) }
@@ -68,12 +69,18 @@ fn facts(full: &VerdictRecord) -> Markup {
     }
 }
 
+/// What the moment is called at which an alert was told.
+pub(super) fn told_at(lane: &str) -> &'static str {
+    if matches!(Lane::of(lane), Lane::Webhook(_)) { "Delivered" } else { "In Slack" }
+}
+
 fn as_in_slack(told: &MessageRecord) -> Markup {
     html! {
         section aria-labelledby="message" {
             h2 #message { "Message" }
             @if told.kind == "digest" { p { "A digest: this message stands for several alerts." } }
-            (message::drawn(&told.payload))
+            @if told.form == Form::Body.as_str() { (message::document(&told.payload)) }
+            @else { (message::drawn(&told.payload)) }
             @if told.possible_duplicate { p { "It may be in the channel twice: an answer was lost, and it was sent again." } }
         }
     }

@@ -22,6 +22,13 @@ pub(super) fn drawn(payload: &str) -> Markup {
     }
 }
 
+/// The document of a webhook, as it was sent but for the layout.
+pub(super) fn document(payload: &str) -> Markup {
+    let laid_out = serde_json::from_str::<Value>(payload).and_then(|document| serde_json::to_string_pretty(&document));
+    let text = laid_out.unwrap_or_else(|_| payload.to_owned());
+    html! { pre tabindex="0" role="region" aria-label="Document" { (text) } }
+}
+
 fn list(value: Option<&Value>) -> &[Value] {
     value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }

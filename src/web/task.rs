@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
-use super::alert::attempt_list;
+use super::alert::{attempt_list, told_at};
 use super::frame::{self, Frame};
 use super::page::{Absent, opened, shown};
 use super::site::Site;
@@ -80,7 +80,7 @@ fn verdict_card(verdict: &VerdictRecord) -> Markup {
             @else {
                 p {
                     @if let Some(sent) = alert.sent_at {
-                        "In Slack " (frame::time(sent)) ", " (words::duration(sent.since(alert.status_changed)))
+                        (told_at(&alert.channel)) " " (frame::time(sent)) ", " (words::duration(sent.since(alert.status_changed)))
                         " after the status changed, in " (alert.channel) @if alert.digest { ", in a digest" } "."
                     } @else { "For " (alert.channel) "." }
                     @if let Some(why) = why { " " (why) }

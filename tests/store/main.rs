@@ -10,6 +10,7 @@ mod dead;
 mod disk_full;
 mod history;
 mod instances;
+mod lanes;
 mod outbox;
 mod property;
 mod recording;

@@ -34,7 +34,7 @@ enum Call {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => Just(Step::Sent { ts: "1.2".to_owned() }),
+        3 => Just(crate::support::sent("1.2").1),
         1 => any::<bool>().prop_map(|pause| Step::Retry { due: at(60_000), pause }),
         3 => Just(Step::Reconcile { due: at(40_000) }),
         1 => Just(Step::Park { due: at(90_000) }),
@@ -187,7 +187,7 @@ impl World {
         if !matches!(step, Step::Reconcile { .. }) {
             self.doubtful.remove(&delivery);
         }
-        if matches!(step, Step::Sent { .. }) {
+        if matches!(step, Step::Sent(_)) {
             self.sent.insert(delivery);
         }
         Ok(())

@@ -4,6 +4,7 @@
 mod clearml;
 mod database;
 mod item;
+mod people;
 mod settings;
 mod slack;
 #[cfg(test)]

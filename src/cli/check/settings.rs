@@ -3,8 +3,8 @@
 use super::item::{Area, Item};
 use crate::domain::Destination;
 use crate::settings::{
-    self, AllFlags, ClearmlSettings, ConfigFile, DatabaseSettings, Environment, NoChannel, Origin, RuleSet,
-    ServiceSettings, SettingsError, SlackAccess,
+    self, AllFlags, ClearmlSettings, ConfigFile, DatabaseSettings, DestinationSettings, Environment, NoChannel, Origin,
+    RuleSet, ServiceSettings, SettingsError, SlackAccess,
 };
 
 /// The settings as far as they could be settled.
@@ -14,6 +14,8 @@ pub(super) struct Settled {
     /// The channels of Slack that rules tell in.
     pub channels: Vec<String>,
     pub rules: Option<RuleSet>,
+    /// What the names of destinations mean, as far as that could be settled.
+    pub destinations: DestinationSettings,
     pub service: Option<ServiceSettings>,
     pub database: Option<DatabaseSettings>,
 }
@@ -31,14 +33,15 @@ pub(super) fn settle(flags: &AllFlags, environment: &dyn Environment) -> (Settle
     }
     let slack = slack(flags, environment, &file, &mut items);
     let destinations = settings::resolve_destinations(&file, environment);
-    part("destinations", destinations, &mut items, |(_, origins)| origins);
+    let destinations = part("destinations", destinations, &mut items, |(_, origins)| origins);
+    let destinations = destinations.map(|(settings, _)| settings).unwrap_or_default();
     let rules = rules(flags, &file, &mut items);
     let channels = rules.as_ref().map(|set| slack_channels(&set.rules)).unwrap_or_default();
     let service = settings::resolve_service(&flags.service, &file);
     let service = part("service", service, &mut items, |part| &part.origins);
     let database = settings::resolve_database(&flags.database, environment, &file);
     let database = part("database", database, &mut items, |part| &part.origins);
-    (Settled { clearml, slack, channels, rules, service, database }, items)
+    (Settled { clearml, slack, channels, rules, destinations, service, database }, items)
 }
 
 /// The config file; of a broken one, the settings that can be understood, so that the rest can be looked at.

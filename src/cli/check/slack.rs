@@ -1,9 +1,11 @@
 //! Slack: the token, what it may do, and the channel. With `--send-test` also a message.
 
 use super::item::{Area, Item};
+use super::people;
 use super::settings::Settled;
 use crate::cli::assemble;
 use crate::cli::start::Context;
+use crate::domain::Destination;
 use crate::domain::message::compose_test;
 use crate::monitor::is_channel_id;
 use crate::slack::{Channel, Client, DeliveryOutcome, Identity, SlackError};
@@ -64,6 +66,9 @@ pub(super) async fn look(settled: &Settled, context: &Context, send_test: bool) 
         Err(error) => return vec![Item::slack_error("token", &error)],
     };
     let mut items = who(&identity);
+    let rules = settled.rules.iter().flat_map(|set| &set.rules);
+    let writes_to_owners = rules.into_iter().any(|rule| matches!(rule.destination, Destination::Owner { .. }));
+    items.extend(people::look(&slack, &identity, &settled.destinations.users, writes_to_owners).await);
     let by_name = settled.channels.iter().any(|name| !is_channel_id(name));
     if settled.channels.is_empty() {
         return items;

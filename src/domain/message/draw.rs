@@ -32,6 +32,12 @@ pub fn message(text: &str, blocks: &[Value], columns: usize) -> String {
     lines(text, blocks, columns.max(20)).join("\n")
 }
 
+/// The fallback text of a payload as it reads, on one line; empty where it has none.
+pub fn plain_text(payload: &str) -> String {
+    let body: Value = serde_json::from_str(payload).unwrap_or_default();
+    crate::domain::text::single_line(&spoken(body.get("text").and_then(Value::as_str).unwrap_or_default()))
+}
+
 /// The same with a coloured bar at the left of every line, for terminals that understand ANSI codes.
 pub fn message_with_bar(text: &str, blocks: &[Value], columns: usize, colour: BarColour) -> String {
     let bar = format!("\u{1b}[{}m\u{2503}\u{1b}[0m", colour.code());

@@ -7,6 +7,8 @@
 mod alert;
 mod digest;
 pub mod draw;
+mod hook;
+mod mention;
 mod notice;
 #[cfg(test)]
 mod tests;
@@ -16,6 +18,8 @@ use serde_json::{Map, Value, json};
 
 pub use alert::{AlertMessage, compose_alert, first_reason};
 pub use digest::{DigestItem, DigestMessage, compose_digest};
+pub use hook::for_incoming_webhook;
+pub use mention::{mention, with_mentions};
 pub use notice::{SilenceNotice, StartNotice, compose_silence_end, compose_start, compose_test};
 
 use super::delivery::Form;
@@ -81,7 +85,7 @@ pub fn degrade(payload: &str, form: Form) -> String {
         return payload.to_owned();
     };
     match form {
-        Form::Full => {}
+        Form::Full | Form::Body => {}
         Form::WithoutMetadata => {
             body.remove("metadata");
         }

@@ -13,7 +13,7 @@ mod tests;
 mod words;
 
 pub use conditions::{Conditions, MetricCondition, MetricValue, Operator, Pattern, TagFilter, UserFilter};
-pub use destination::Destination;
+pub use destination::{Destination, Lane};
 pub use filter::{Filter, Suppression, Verdict};
 pub use judge::Subject;
 pub use projects::{ProjectFilter, ProjectPattern, ProjectRegex};

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::call::{Call, Outcome, Refusal, body};
-use super::conversations::message_document;
+use super::conversations::{self, message_document};
 use super::methods::{need, workspace_url};
 use super::state::{Channel, Mention, Message, Token, Workspace};
 use super::validate::{self, Problem};
@@ -25,7 +25,8 @@ struct Content {
 /// `chat.postMessage`.
 pub(crate) fn post(workspace: &mut Workspace, call: &Call, token: &Token) -> Outcome {
     need(token, &["chat:write"])?;
-    let channel = writable(workspace, &call.required("channel")?, token)?;
+    let wanted = addressed(workspace, call.required("channel")?);
+    let channel = writable(workspace, &wanted, token)?;
     let now = workspace.clock.now();
     workspace.pacer.admit(&channel.id, now).map_err(Refusal::rate_limited)?;
     for (name, wanted) in [("unfurl_links", false), ("unfurl_media", false)] {
@@ -60,6 +61,12 @@ pub(crate) fn post(workspace: &mut Workspace, call: &Call, token: &Token) -> Out
     ]);
     store(workspace, message);
     Ok(answer)
+}
+
+/// A message to a user goes into the direct conversation with the user, which opens by it.
+fn addressed(workspace: &mut Workspace, wanted: String) -> String {
+    let is_person = workspace.people.iter().any(|person| person.id == wanted);
+    if is_person { conversations::direct(workspace, wanted) } else { wanted }
 }
 
 /// The channel if the bot may write there: by ID, or a public one by name.
@@ -228,6 +235,10 @@ fn post_by_webhook(workspace: &mut Workspace, channel: String, args: Map<String,
     for name in args.keys().filter(|name| !["text", "blocks", "unfurl_links", "unfurl_media"].contains(&name.as_str()))
     {
         workspace.violate("webhook", format!("`{name}` does nothing here"), None);
+    }
+    let blocks = args.get("blocks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if blocks.iter().any(|block| block.get("type").and_then(Value::as_str) == Some("rich_text")) {
+        workspace.violate("webhook", "nobody promises that a webhook takes rich_text", None);
     }
     let call = Call { method: "webhook".to_owned(), args, is_json: true, misses_charset: false, token: None };
     let content = content_of(workspace, &call)?;

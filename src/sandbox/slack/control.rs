@@ -31,6 +31,22 @@ pub(crate) fn add_channel(workspace: &mut Workspace, mut channel: Channel) -> St
     id
 }
 
+/// Adds a person and returns the ID.
+pub(crate) fn add_person(workspace: &mut Workspace, name: &str, email: &str) -> String {
+    let id = workspace.new_id('U');
+    workspace.people.push(Person { id: id.clone(), name: name.to_owned(), email: email.to_owned() });
+    id
+}
+
+/// Adds an incoming webhook for a channel (by ID or name) and returns its address.
+pub(crate) fn add_webhook(workspace: &mut Workspace, channel: &str) -> String {
+    let id = workspace.find_channel(channel).map_or_else(|| channel.to_owned(), |channel| channel.id.clone());
+    let hook = workspace.new_id('B');
+    let path = format!("/services/{}/{hook}/sandboxhooksecret", workspace.team_id);
+    workspace.hooks.insert(path.clone(), Some(id));
+    format!("{}{path}", workspace.base)
+}
+
 impl SimulatedSlack {
     fn with<T>(&self, change: impl FnOnce(&mut Workspace) -> T) -> T {
         let result = change(&mut self.shared.workspace());
@@ -70,11 +86,24 @@ impl SimulatedSlack {
 
     /// Adds a person whom `users.lookupByEmail` finds, and returns the ID.
     pub fn add_person(&self, name: &str, email: &str) -> String {
+        self.with(|workspace| add_person(workspace, name, email))
+    }
+
+    /// The messages of the direct conversation with a person, oldest first.
+    pub fn direct_messages(&self, user: &str) -> Vec<Message> {
         self.with(|workspace| {
-            let id = workspace.new_id('U');
-            workspace.people.push(Person { id: id.clone(), name: name.to_owned(), email: email.to_owned() });
-            id
+            let direct = workspace.channels.iter().find(|channel| channel.direct_with.as_deref() == Some(user));
+            let id = direct.map(|channel| channel.id.clone());
+            workspace.messages.iter().filter(|message| Some(&message.channel) == id.as_ref()).cloned().collect()
         })
+    }
+
+    /// Takes a person away, as a deactivated account is: no look-up finds it, nothing can be sent to it.
+    pub fn remove_person(&self, user: &str) {
+        self.with(|workspace| {
+            workspace.people.retain(|person| person.id != user);
+            workspace.channels.retain(|channel| channel.direct_with.as_deref() != Some(user));
+        });
     }
 
     /// Sets what the newest token may do.
@@ -127,13 +156,7 @@ impl SimulatedSlack {
 
     /// Adds an incoming webhook for a channel (by ID or name) and returns its address, which is a secret in real life.
     pub fn add_webhook(&self, channel: &str) -> String {
-        self.with(|workspace| {
-            let id = workspace.find_channel(channel).map_or_else(|| channel.to_owned(), |channel| channel.id.clone());
-            let hook = workspace.new_id('B');
-            let path = format!("/services/{}/{hook}/sandboxhooksecret", workspace.team_id);
-            workspace.hooks.insert(path.clone(), Some(id));
-            format!("{}{path}", workspace.base)
-        })
+        self.with(|workspace| add_webhook(workspace, channel))
     }
 
     /// Disables a webhook: it answers 403 `invalid_token`.

@@ -242,18 +242,24 @@ pub(crate) fn open(workspace: &mut Workspace, call: &Call, token: &Token) -> Out
     if !workspace.people.iter().any(|person| person.id == user) {
         return Err(Refusal::new("user_not_found"));
     }
+    let is_open = workspace.channels.iter().any(|channel| channel.direct_with.as_ref() == Some(&user));
+    let mut answer = body([("channel", json!({"id": direct(workspace, user)}))]);
+    if is_open {
+        answer.insert("already_open".to_owned(), json!(true));
+        answer.insert("no_op".to_owned(), json!(true));
+    }
+    Ok(answer)
+}
+
+/// The ID of the direct conversation with a user; a new one where there is none.
+pub(crate) fn direct(workspace: &mut Workspace, user: String) -> String {
     let existing = workspace.channels.iter().find(|channel| channel.direct_with.as_ref() == Some(&user));
     if let Some(channel) = existing {
-        return Ok(body([
-            ("already_open", json!(true)),
-            ("no_op", json!(true)),
-            ("channel", json!({"id": channel.id})),
-        ]));
+        return channel.id.clone();
     }
     let id = workspace.new_id('D');
-    let direct = Channel { id: id.clone(), direct_with: Some(user), ..Channel::private("") };
-    workspace.channels.push(direct);
-    Ok(body([("channel", json!({"id": id}))]))
+    workspace.channels.push(Channel { id: id.clone(), direct_with: Some(user), ..Channel::private("") });
+    id
 }
 
 /// `users.lookupByEmail`.

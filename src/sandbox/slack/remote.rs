@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Shared;
-use super::control::add_channel;
+use super::control::{add_channel, add_person, add_webhook};
 use super::state::{Channel, Token};
 use crate::sandbox::http::{Answer, Incoming};
 use crate::sandbox::{fault_commands, unknown_command};
@@ -39,6 +39,11 @@ pub(crate) fn answer(shared: &Shared, request: &Incoming) -> Answer {
             channel.id = text("id").unwrap_or_default();
             json!({"id": add_channel(&mut workspace, channel)})
         }
+        ("POST", "people") => {
+            let (name, email) = (text("name").unwrap_or_default(), text("email").unwrap_or_default());
+            json!({"id": add_person(&mut workspace, &name, &email)})
+        }
+        ("POST", "webhooks") => json!({"url": add_webhook(&mut workspace, &text("channel").unwrap_or_default())}),
         ("POST", "revoke") => {
             let error = text("error").unwrap_or_else(|| "token_revoked".to_owned());
             workspace.tokens.iter_mut().for_each(|token| token.refused = Some(error.clone()));
