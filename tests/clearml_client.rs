@@ -148,11 +148,11 @@ async fn the_bound_is_inclusive_and_hidden_tasks_and_drafts_stay_out() {
 #[tokio::test]
 async fn the_newest_change_is_none_until_a_task_moves() {
     let server = server();
-    assert_eq!(client(&server).newest_change().await, Ok(None));
+    assert_eq!(client(&server).newest_change(Wanted::default()).await, Ok(None));
     server.add_task(TaskSeed::new("draft"));
-    assert_eq!(client(&server).newest_change().await, Ok(None));
+    assert_eq!(client(&server).newest_change(Wanted::default()).await, Ok(None));
     add_failed(&server, [3, 9, 5]);
-    assert_eq!(client(&server).newest_change().await, Ok(Some(after_start(9))));
+    assert_eq!(client(&server).newest_change(Wanted::default()).await, Ok(Some(after_start(9))));
 }
 
 #[tokio::test]
@@ -167,15 +167,15 @@ async fn server_time_follows_the_servers_clock_and_not_ours() {
 async fn expired_and_revoked_tokens_are_replaced_without_a_word() {
     let server = server();
     let client = client(&server);
-    client.newest_change().await.unwrap();
+    client.newest_change(Wanted::default()).await.unwrap();
     server.advance(Duration::from_hours(24 * 31));
-    client.newest_change().await.unwrap();
+    client.newest_change(Wanted::default()).await.unwrap();
     server.revoke_tokens();
-    client.newest_change().await.unwrap();
+    client.newest_change(Wanted::default()).await.unwrap();
     assert_eq!(server.requests().count("auth.login"), 3);
     server.set_credentials("other", "keys");
     server.revoke_tokens();
-    let refused = client.newest_change().await;
+    let refused = client.newest_change(Wanted::default()).await;
     assert!(matches!(refused, Err(ClearmlError::Unauthorized { subcode: 22, .. })), "{refused:?}");
 }
 
@@ -185,10 +185,10 @@ async fn a_ready_token_works_until_it_has_expired() {
     let token = || Credentials::Token(SecretString::from(server.issue_token(Duration::from_mins(1))));
     let working = Client::new(Config { credentials: token(), ..config(&server) }).unwrap();
     let late = Client::new(Config { credentials: token(), ..config(&server) }).unwrap();
-    working.newest_change().await.unwrap();
+    working.newest_change(Wanted::default()).await.unwrap();
     server.advance(Duration::from_hours(1));
-    working.newest_change().await.unwrap();
-    let refused = late.newest_change().await.unwrap_err();
+    working.newest_change(Wanted::default()).await.unwrap();
+    let refused = late.newest_change(Wanted::default()).await.unwrap_err();
     assert!(refused.to_string().contains("CLEARML_AUTH_TOKEN"), "{refused}");
 }
 

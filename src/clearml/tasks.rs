@@ -28,13 +28,13 @@ struct Events {
 impl Client {
     /// The newest status change that the server knows of, whatever the task; `None` on a server where no task ever
     /// changed its status.
-    pub async fn newest_change(&self) -> Result<Option<Stamp>, ClearmlError> {
+    pub async fn newest_change(&self, wanted: Wanted) -> Result<Option<Stamp>, ClearmlError> {
         let body = json!({
             "order_by": ["-status_changed"],
             "page": 0,
             "page_size": 1,
             "only_fields": ["id", "status", "status_changed"],
-            "search_hidden": false,
+            "search_hidden": wanted.hidden,
         });
         let answer: Tasks = self.call(TASKS, &body).await?;
         let Some(newest) = answer.tasks.into_iter().next() else { return Ok(None) };

@@ -27,6 +27,7 @@ mod signals;
 mod silence;
 mod start;
 mod test_knobs;
+mod test_rules;
 mod watched;
 
 use std::ffi::OsString;
@@ -91,6 +92,7 @@ fn execute(arguments: Arguments, environment: ProcessEnvironment, log: logging::
         Command::Run(arguments) => block_on(run::run(*arguments, &context)),
         Command::Once(arguments) => block_on(once::run(*arguments, &context)),
         Command::Explain(arguments) => block_on(explain::run(*arguments, &context)),
+        Command::TestRules(arguments) => block_on(test_rules::run(*arguments, &context)),
         Command::Check(arguments) => block_on(check::run(*arguments, &context)),
         #[cfg(feature = "sandbox")]
         Command::Demo(_) => block_on(demo::run(&context)),

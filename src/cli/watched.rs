@@ -1,14 +1,18 @@
 //! How a running service is watched: its pages and its heartbeat, beside it and never in its way.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use super::start::{Context, Monitor};
 use crate::monitor::{Heartbeat, Status};
 use crate::settings::{Listen, Readers, Settings, WebSettings};
-use crate::store::Access;
-use crate::store::Store;
+use crate::store::{Access, Limits, Store};
 use crate::web::{self, Facts, Opened, Site};
+
+/// A page that asks the database for longer is broken off: a reader waits no longer, and others get their turn.
+const LONGEST_QUESTION: Duration = Duration::from_secs(3);
 
 /// What watches a service that is starting.
 pub(super) struct Watched {
@@ -47,7 +51,8 @@ impl Watched {
                 watches: super::assemble::all_in_words(&monitor.rules),
                 channel: super::assemble::destinations(&monitor.rules),
             };
-            let reader = Store::open(monitor.store.path(), Access::Read, "")?;
+            let limits = Limits { longest_question: Some(LONGEST_QUESTION), ..Limits::default() };
+            let reader = Store::open_with(monitor.store.path(), Access::Read, "", limits)?;
             site.open(Opened { own: monitor.store.clone(), reader, facts });
         }
         if let Some(url) = self.settings.heartbeat {

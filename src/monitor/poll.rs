@@ -182,11 +182,7 @@ impl Poller {
 
     /// What the rules look at besides what every rule needs.
     fn wanted(&self) -> Wanted {
-        let any = |asks: fn(&Rule) -> bool| self.rules.iter().any(asks);
-        Wanted {
-            hidden: any(|rule| rule.conditions.include_hidden),
-            metrics: any(|rule| rule.conditions.metric.is_some()),
-        }
+        super::replay::wanted(&self.rules)
     }
 
     /// One poll. The first one on a fresh database begins to watch: from the server's newest stamp, alerting nothing, or
@@ -211,8 +207,7 @@ impl Poller {
             return Ok(PollReport { began, watermark, ..PollReport::default() });
         }
         if !began && record.hidden_from.is_some() != self.wanted().hidden {
-            let from_now_on = self.wanted().hidden.then(|| watermark.plus(Duration::from_millis(1)));
-            self.store.watch_hidden(from_now_on).await?;
+            self.watch_hidden(watermark).await?;
         }
         let from = self.not_in_the_future(watermark).minus(depth.overlap()).max(watch_from);
         let since = began.then_some(watch_from);
@@ -222,6 +217,18 @@ impl Poller {
         self.note_poll(record.last_poll_at).await?;
         self.close_silences().await?;
         Ok(report)
+    }
+
+    /// Takes up or gives up hidden tasks, as the rules have it now. Those that ended before are past: a new rule never
+    /// alerts about them. Past is what the server has stamped by now, as it says itself.
+    async fn watch_hidden(&self, watermark: Stamp) -> Result<(), MonitorError> {
+        if !self.wanted().hidden {
+            return Ok(self.store.watch_hidden(None).await?);
+        }
+        let newest = self.clearml.newest_change(self.wanted()).await?.map_or(watermark, |newest| watermark.max(newest));
+        // A stamp from a clock that was wrong once must not keep them unseen for long.
+        let latest = self.clearml.server_time().map_or(newest, |now| newest.min(now.plus(Duration::from_secs(1))));
+        Ok(self.store.watch_hidden(Some(latest.plus(Duration::from_millis(1)))).await?)
     }
 
     /// Silences whose time is over when a poll has gone through are closed, and what they kept quiet is told.
@@ -274,7 +281,7 @@ impl Poller {
     /// Sets the first watermark. Without `--since` the last two hours are remembered as they are, so that whatever the
     /// server writes late into them is news, and nothing that is there already is alerted.
     async fn begin_watching(&mut self) -> Result<Stamp, MonitorError> {
-        let newest = self.clearml.newest_change().await?;
+        let newest = self.clearml.newest_change(self.wanted()).await?;
         if let Some(since) = self.config.since {
             let now = self.clearml.server_time().or(newest).unwrap_or_else(|| self.clock.now());
             let from = since.resolve(now).max(Stamp::EPOCH);

@@ -4,7 +4,7 @@ mod counts;
 mod follow;
 mod render;
 mod show;
-mod table;
+pub(super) mod table;
 
 use super::arguments::{Format, HistoryArguments};
 use super::exit::Exit;
