@@ -208,3 +208,11 @@ fn readme_has_a_row_for_every_parameter_of_the_task_with_its_type() {
         }
     }
 }
+
+#[test]
+fn readme_shows_the_example_config_file_as_it_is() {
+    let example = read("fixtures/config/example.toml");
+    let readme = read("README.md");
+    let (_, shown) = readme.split_once("```toml\n").unwrap();
+    assert_eq!(shown.split("```\n").next().unwrap(), example);
+}

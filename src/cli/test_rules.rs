@@ -1,7 +1,5 @@
 //! `test-rules`: who would have heard of what. Sends nothing, writes nothing.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::arguments::{RulesFormat, TestRulesArguments};
@@ -22,9 +20,8 @@ const NO_CHANNEL: &str = "(no channel)";
 
 /// Runs the command.
 pub(super) async fn run(arguments: TestRulesArguments, context: &Context) -> anyhow::Result<Exit> {
-    let flags = &arguments.flags;
-    let file = ConfigFile::load(&flags.database, context.environment())?;
-    let since = settings::resolve_service(&flags.service, &file)?.since;
+    // What the file says of a fresh database is no question.
+    let since = settings::resolve_service(&arguments.flags.service, &ConfigFile::default())?.since;
     let (task, since) = match (&arguments.task, since) {
         (Some(task), None) => (Some(task_id_in(task)), None),
         (None, Some(since)) => (None, Some(since)),
@@ -33,14 +30,13 @@ pub(super) async fn run(arguments: TestRulesArguments, context: &Context) -> any
             return Err(UsageError(told.to_owned()).into());
         }
     };
+    let flags = &arguments.flags;
+    let file = ConfigFile::load(&flags.database, context.environment())?;
     let rules = settings::resolve_rules(flags, &file, NoChannel::Call(NO_CHANNEL))?;
     let clearml_settings = settings::resolve_clearml(context.environment(), &file)?;
     // Before ClearML is asked anything: where there is no database, there is nothing to ask about.
     let past = match since {
-        Some(since) => {
-            let path = settings::resolve_database(&flags.database, context.environment(), &file)?.path;
-            outcomes_since(since, &path, &clearml_settings, context).await?
-        }
+        Some(since) => outcomes_since(since, &arguments, &clearml_settings, context).await?,
         None => Vec::new(),
     };
     let clearml = assemble::clearml_client(&clearml_settings, context)?;
@@ -62,11 +58,12 @@ pub(super) async fn run(arguments: TestRulesArguments, context: &Context) -> any
 
 async fn outcomes_since(
     since: Since,
-    path: &Path,
+    arguments: &TestRulesArguments,
     clearml: &settings::ClearmlSettings,
     context: &Context,
 ) -> anyhow::Result<Vec<crate::store::PastOutcome>> {
-    let store = assemble::read_database(path)?;
+    let path = settings::find_database(&arguments.flags.database, context.environment())?.path;
+    let store = assemble::read_database(&path)?;
     let server = assemble::server_name(clearml);
     if let Some(recorded) = store.monitor().await?.server.filter(|recorded| *recorded != server) {
         let told = format!("the database belongs to {recorded}, and this environment names {server}");

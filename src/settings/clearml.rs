@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::clearml_conf::{self, ApiBlock};
-use super::config_file::ConfigFile;
+use super::config_file::{ConfigFile, beside};
 use super::defaults;
 use super::environment::{self, Environment};
 use super::error::SettingsError;
@@ -149,7 +149,7 @@ impl<'a> Lookup<'a> {
             Some(list) => std::env::split_paths(&list.text)
                 .filter(|path| !path.as_os_str().is_empty())
                 .map(|path| environment::expand_home(environment, path))
-                .map(|path| read_conf(config.beside(&list.source, path), &list.source, environment))
+                .map(|path| read_conf(beside(&list.source, path), &list.source, environment))
                 .collect::<Result<_, _>>()?,
             None => read_home_conf(environment)?.into_iter().collect(),
         };

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::config_file::ConfigFile;
+use super::config_file::{ConfigFile, beside};
 use super::defaults::DATABASE_BELOW_STATE;
 use super::environment::{Environment, expand_home};
 use super::error::SettingsError;
@@ -55,9 +55,7 @@ pub fn resolve_database(
 ) -> Result<DatabaseSettings, SettingsError> {
     let (path, source) = locate(flags, environment, file)?;
     let mut path = expand_home(environment, path);
-    if let (Source::Config { path: config, .. }, true) = (&source, path.is_relative()) {
-        path = config.parent().unwrap_or(Path::new("")).join(path);
-    }
+    path = beside(&source, path);
     let is_in_named_folder = path.as_os_str().to_string_lossy().ends_with('/');
     if is_in_named_folder {
         path.push(FILE_IN_FOLDER);

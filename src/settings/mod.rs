@@ -79,7 +79,7 @@ impl Settings {
         let database = resolve_database(&flags.database, environment, &file)?;
         let clearml = resolve_clearml(environment, &file)?;
         slack.origins.extend(named);
-        Ok(Self { clearml, slack, destinations, rules, service, database, file })
+        Ok(Self { clearml, slack, rules, destinations, service, database, file })
     }
 
     /// Settles every part for the monitor that runs as a ClearML task: the task's arguments win over the flags, and a

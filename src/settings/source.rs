@@ -1,7 +1,8 @@
 //! Where a resolved value came from, for errors and for `check`.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,11 +21,11 @@ pub enum Source {
     /// The config file.
     Config {
         /// The file.
-        path: PathBuf,
+        path: Arc<Path>,
         /// Line, counted from 1.
         line: usize,
         /// The key, as errors name it: `slack.rate`.
-        key: String,
+        key: Box<str>,
     },
     /// A hyperparameter of the monitor's own task, by name.
     Parameter(&'static str),
@@ -52,7 +53,7 @@ impl Source {
     /// The key alone where it is one of the config file.
     pub(super) fn key(&self) -> String {
         match self {
-            Self::Config { key, .. } => key.clone(),
+            Self::Config { key, .. } => key.to_string(),
             other => other.to_string(),
         }
     }

@@ -44,7 +44,7 @@ impl World {
 fn cast(world: &World) {
     let unmeasured = |name: &str| {
         let seed = TaskSeed::new(name).project("vision/resnet").user("Ada").iterations(7).kind("training");
-        let seed = seed.active(Duration::from_secs(600)).queue("gpu").worker("gpu-1:0").tags(&["nightly"]);
+        let seed = seed.active(Duration::from_mins(10)).queue("gpu").worker("gpu-1:0").tags(&["nightly"]);
         seed.because("it ended", "somehow").status(&Status::Failed)
     };
     let plain = |name: &str| unmeasured(name).metric("loss", "val", &[0.9, 0.1, 0.4]);
@@ -333,6 +333,20 @@ fn check_shows_each_rule_in_words_and_what_its_patterns_match() {
     ] {
         assert!(ended.stdout.contains(told), "{told}\n{}", ended.stdout);
     }
+}
+
+#[test]
+fn rules_of_a_file_are_tried_on_a_task() {
+    let world = World::new();
+    let task = world.failed_task("tried");
+    let path = world.config(
+        "[service]\nsince = '24h'\n[[rule]]\nname = 'vision'\nprojects = ['vision/**']\nchannel = '#vision'\n\
+         [[rule]]\nname = 'graces'\nusers = ['Grace']\n",
+    );
+    let ended = world.run(&["test-rules", &task, "--config", path.to_str().unwrap()]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.stdout.contains("#vision") && ended.stdout.contains("graces"), "{}", ended.stdout);
+    assert_eq!(world.slack.all_messages().len(), 0);
 }
 
 #[test]

@@ -152,7 +152,9 @@ async fn ask_clearml(
         client.require_task(task_id).await?;
     }
     let mut rules = assemble::resolved_rules(&rules, &client).await?;
-    rules.iter_mut().for_each(|rule| rule.own_task.clone_from(&record.service_task));
+    for rule in &mut rules {
+        rule.own_task.clone_from(&record.service_task);
+    }
     Ok(Asked { task, rules, server_now: client.server_time() })
 }
 

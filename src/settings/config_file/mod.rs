@@ -25,6 +25,7 @@ use toml::de::DeTable;
 
 pub use problem::{ConfigErrors, Problem};
 pub use rules::FileRule;
+pub(super) use secrets::beside;
 pub use webhooks::FileWebhook;
 
 use super::destinations::UserMap;
@@ -180,12 +181,7 @@ impl ConfigFile {
 
     /// A place in the file.
     pub(super) fn source(&self, line: usize, key: String) -> Source {
-        Source::Config { path: self.path.clone().unwrap_or_default(), line, key }
-    }
-
-    /// A path as the file means it: relative to where the file is.
-    pub(super) fn beside(&self, source: &Source, path: PathBuf) -> PathBuf {
-        secrets::beside(source, path)
+        Source::Config { path: self.path().unwrap_or(Path::new("")).into(), line, key: key.into() }
     }
 
     /// The file, if there is one.

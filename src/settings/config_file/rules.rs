@@ -104,7 +104,7 @@ fn check_name(table: &Table<'_>, name: &At<String>) {
 }
 
 fn destination(table: &Table<'_>) -> FileDestination {
-    let channel = table.text("channel").map(|at| checked_channel(table, at));
+    let channel = table.text("channel").map(|at| checked_channel(table, &at));
     let slack_webhook = table.text("slack_webhook");
     let webhook = table.text("webhook");
     let owner = table.switch("owner").filter(|at| at.value);
@@ -125,11 +125,11 @@ fn destination(table: &Table<'_>) -> FileDestination {
     }
 }
 
-fn checked_channel(table: &Table<'_>, at: At<String>) -> String {
+fn checked_channel(table: &Table<'_>, at: &At<String>) -> String {
     let remedy = "write a name like \"#ml-alerts\", or the channel's ID (in Slack: the channel's details)";
     if let Some(problem) = channel_problem(at.value.trim()) {
         let shown = if problem == "is a Slack token" { "" } else { &at.value };
-        table.refuse::<_, ()>(&at, shown, problem, remedy);
+        table.refuse::<_, ()>(at, shown, problem, remedy);
     }
     at.value.trim().to_owned()
 }

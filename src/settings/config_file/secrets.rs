@@ -123,7 +123,7 @@ fn looks_secret(text: &str) -> bool {
 }
 
 /// A path as the config file means it: relative to where that file is.
-pub(super) fn beside(source: &Source, path: PathBuf) -> PathBuf {
+pub(in crate::settings) fn beside(source: &Source, path: PathBuf) -> PathBuf {
     match source {
         Source::Config { path: config, .. } if path.is_relative() => {
             config.parent().unwrap_or(Path::new("")).join(path)

@@ -30,8 +30,8 @@ impl<'t> Reading<'t> {
 
     /// The line of a place, counted from 1.
     pub(super) fn line(&self, span: Range<usize>) -> usize {
-        let before = self.text.as_bytes().get(..span.start).unwrap_or(self.text.as_bytes());
-        before.iter().filter(|byte| **byte == b'\n').count() + 1
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        before.matches('\n').count() + 1
     }
 
     pub(super) fn problem(&self, line: usize, told: impl Into<String>) {
@@ -55,7 +55,7 @@ pub(super) struct At<T> {
 impl<T> At<T> {
     /// The place, given the file.
     pub(super) fn source(&self, path: &std::path::Path) -> Source {
-        Source::Config { path: path.to_owned(), line: self.line, key: self.place.clone() }
+        Source::Config { path: path.into(), line: self.line, key: self.place.as_str().into() }
     }
 
     pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> At<U> {
@@ -193,7 +193,7 @@ impl<'a> Table<'a> {
         let at = self.value(key)?;
         let DeValue::Array(values) = at.value else { return self.wrong_kind(&at, "a list, like [\"one\", \"two\"]") };
         let mut texts = Vec::new();
-        for value in values.iter() {
+        for value in values {
             let line = self.reading.line(value.span());
             let each = At { value: value.get_ref(), line, place: at.place.clone() };
             match value.get_ref() {
