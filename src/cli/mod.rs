@@ -25,6 +25,7 @@ mod sandbox;
 mod signals;
 mod silence;
 mod start;
+mod supervisor;
 mod test_knobs;
 mod watched;
 

@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::logging::Level;
 use super::start::{self, Context, Monitor, WhenAway};
 use super::watched::Watched;
-use super::{assemble, enqueue, own_task, signals};
+use super::{assemble, enqueue, own_task, signals, supervisor};
 use crate::agent::{Ending, Host, Life};
 use crate::domain::Stamp;
 use crate::monitor::{self, ServiceConfig};
@@ -120,14 +120,17 @@ async fn watch(
     if settings.service.announce != Announce::None && is_announcement_due(record.announced_at, context.clock.now()) {
         monitor.deliverer.announce(assemble::start_request(&monitor.rule, settings.service.refresh, record.watermark));
     }
+    supervisor::ready("watching; the first poll is under way").await;
     let config = ServiceConfig {
         refresh: settings.service.refresh,
         channels: vec![monitor.rule.destination.common_lane()],
         status: watched.status.clone(),
     };
-    watched.started(&monitor, context)?;
+    let told = watched.started(&monitor, context)?;
     let store = monitor.store.clone();
-    monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop).await?;
+    let ended = monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop).await;
+    told.await?;
+    ended?;
     let waiting = store.queue_counts().await?.undelivered();
     tracing::info!(waiting, "stopped; what waits is in the database and goes out after the next start");
     Ok(Exit::Done)

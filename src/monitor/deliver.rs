@@ -186,6 +186,7 @@ impl Deliverer {
                 if stop.is_cancelled() {
                     return Ok(Next::Idle);
                 }
+                self.status.pulse().delivering.step();
                 next = next.sooner(self.step(channel).await?);
             }
             if next == Next::Idle {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::MonitorError;
 use super::projects::Projects;
+use super::pulse::Beat;
 use super::status::Status;
 use tokio::sync::Notify;
 
@@ -116,6 +117,8 @@ pub struct Poller {
     rules: Arc<Vec<Rule>>,
     projects: Option<Projects>,
     news: Arc<Notify>,
+    /// Beats with every page.
+    pub(super) beat: Beat,
 }
 
 impl Poller {
@@ -126,7 +129,8 @@ impl Poller {
             ProjectFilter::Matching { pattern, .. } => Some(pattern.clone()),
         });
         let rules = Arc::new(config.rules.clone());
-        Self { store, clearml, clock, rules, projects: pattern.map(Projects::new), config, news }
+        let (projects, beat) = (pattern.map(Projects::new), Beat::default());
+        Self { store, clearml, clock, config, rules, projects, news, beat }
     }
 
     /// Keeps quiet about this task: it is the monitor itself.
@@ -221,6 +225,7 @@ impl Poller {
                 self.news.notify_one();
             }
             report.add(recorded);
+            self.beat.step();
             if page.more {
                 (self.config.on_progress)(progress);
             }
@@ -250,6 +255,7 @@ impl Poller {
             let page = self.page(page.tasks, Arc::default(), None, Watching::Baseline);
             self.store.record_page(page).await?;
             crate::crash::point("baseline_page");
+            self.beat.step();
         }
         self.begin(from, watermark).await?;
         Ok(from)

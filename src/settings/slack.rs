@@ -7,6 +7,7 @@ use super::defaults;
 use super::environment::{self, Environment, MapEnvironment};
 use super::error::SettingsError;
 use super::flags::{OnUnknown, SlackFlags};
+use super::secret_file;
 use super::source::{Found, Origin, Source};
 use super::values::{number, secret, server_address};
 
@@ -56,6 +57,12 @@ pub fn resolve_slack(flags: &SlackFlags, environment: &dyn Environment) -> Resul
 /// What can be checked of the flags alone, for a monitor that will run elsewhere, with a token of its own: answers the
 /// channel.
 pub fn check_slack_flags(flags: &SlackFlags) -> Result<String, SettingsError> {
+    if let Some(path) = &flags.slack_api_file {
+        let source = Source::Flag("--slack-api-file");
+        let remedy = "set SLACK_API_TOKEN_FILE, or SLACK_API_TOKEN, for the agent, and leave the flag out";
+        let problem = "is on this machine, and not where the agent runs the monitor";
+        return Err(SettingsError::invalid(&source, &path.to_string_lossy(), problem, remedy));
+    }
     let elsewhere = SlackFlags { slack_api: Some(SecretString::from("xoxb-elsewhere")), ..flags.clone() };
     Ok(resolve_slack(&elsewhere, &MapEnvironment::new())?.channel)
 }
@@ -126,15 +133,21 @@ fn token(
 ) -> Result<SecretString, SettingsError> {
     const VARIABLE: &str = "SLACK_API_TOKEN";
     let remedy = "set SLACK_API_TOKEN, or give --slack-api, to the bot token of your Slack app (it begins with xoxb-; \
-                  in Slack: the app's page, OAuth & Permissions)";
-    let (token, source) = match &flags.slack_api {
-        Some(token) => (token.clone(), Source::Flag("--slack-api")),
-        None => match environment::text(environment, VARIABLE)? {
-            Some(text) => (SecretString::from(text), Source::Variable(VARIABLE.to_owned())),
-            None => return Err(SettingsError::Missing { what: "the Slack token", remedy }),
-        },
+                  in Slack: the app's page, OAuth & Permissions), or SLACK_API_TOKEN_FILE to a file that holds it";
+    let (of_token, of_file) = (Source::Flag("--slack-api"), Source::Flag("--slack-api-file"));
+    let found = match (&flags.slack_api, &flags.slack_api_file) {
+        (Some(_), Some(_)) => {
+            let remedy = "leave one of them out";
+            return Err(SettingsError::Contradiction { first: of_token, second: of_file, remedy });
+        }
+        (Some(token), None) => Some(Found { text: token.expose_secret().to_owned(), source: of_token }),
+        (None, Some(path)) => Some(secret_file::read(environment, path, &of_file)?),
+        (None, None) => secret_file::from_variable(environment, VARIABLE)?,
     };
-    let token = secret(token.expose_secret(), &source)?;
+    let Some(Found { text, source }) = found else {
+        return Err(SettingsError::Missing { what: "the Slack token", remedy });
+    };
+    let token = secret(&text, &source)?;
     origins.push(Origin::secret("slack_token", source));
     Ok(token)
 }

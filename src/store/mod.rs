@@ -31,10 +31,11 @@ mod sight;
 mod silences;
 mod site;
 mod statistics;
+mod upgrade;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
@@ -58,6 +59,7 @@ pub use sight::{HourCount, ParkedChannel, ToldAlert};
 pub use silences::{ClosedSilence, Ending, NewSilence, SilenceRecord, SilenceSummary};
 pub use site::Limits;
 pub use statistics::{Group, GroupBy, Statistics};
+pub use upgrade::Upgraded;
 
 use error::Stop;
 use site::Site;
@@ -77,6 +79,7 @@ struct Inner {
     pool: Pool<SqliteConnectionManager>,
     writer: tokio::sync::Mutex<()>,
     lock: Option<InstanceLock>,
+    upgraded: OnceLock<Upgraded>,
     // The last one to go: until then the connections are open.
     _here: file::OpenHere,
 }
@@ -88,6 +91,11 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
+    /// What this opening brought up to date, if it did.
+    pub fn upgraded(&self) -> Option<&Upgraded> {
+        self.inner.upgraded.get()
+    }
+
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.inner.site.path

@@ -19,7 +19,8 @@ pub(super) struct Settled {
 /// Settles every part by itself.
 pub(super) fn settle(flags: &AllFlags, environment: &dyn Environment) -> (Settled, Vec<Item>) {
     let mut items = Vec::new();
-    let clearml = part("ClearML", settings::resolve_clearml(environment), &mut items, |part| &part.origins);
+    let clearml =
+        part("ClearML", settings::resolve_clearml(environment), environment, &mut items, |part| &part.origins);
     for warning in clearml.iter().flat_map(|clearml| &clearml.warnings) {
         items.push(Item::warning(Area::Settings, "clearml.conf", warning, "correct the file; the rest of it is used"));
     }
@@ -29,7 +30,7 @@ pub(super) fn settle(flags: &AllFlags, environment: &dyn Environment) -> (Settle
     let whole = settings::resolve_slack(&flags.slack, environment);
     let (slack, channel) = match whole {
         Ok(slack) => {
-            show(&slack.origins, &mut items);
+            show(&slack.origins, environment, &mut items);
             let (token, base_url) = (slack.token, slack.base_url);
             (Some(SlackAccess { token, base_url, origins: Vec::new() }), Some(slack.channel))
         }
@@ -42,26 +43,28 @@ pub(super) fn settle(flags: &AllFlags, environment: &dyn Environment) -> (Settle
             if !is_told {
                 items.push(Item::settings_error("slack", &error));
             }
-            let channel = part("channel", channel, &mut items, |_| &[]);
-            (part("slack", access, &mut items, |part| &part.origins), channel)
+            let channel = part("channel", channel, environment, &mut items, |_| &[]);
+            (part("slack", access, environment, &mut items, |part| &part.origins), channel)
         }
     };
-    let rule = part("rule", settings::resolve_rule(&flags.rule), &mut items, |part| &part.origins);
-    let service = part("service", settings::resolve_service(&flags.service), &mut items, |part| &part.origins);
+    let rule = part("rule", settings::resolve_rule(&flags.rule), environment, &mut items, |part| &part.origins);
+    let service =
+        part("service", settings::resolve_service(&flags.service), environment, &mut items, |part| &part.origins);
     let database = settings::resolve_database(&flags.database, environment);
-    let database = part("database", database, &mut items, |part| &part.origins);
+    let database = part("database", database, environment, &mut items, |part| &part.origins);
     (Settled { clearml, slack, channel, rule, service, database }, items)
 }
 
 fn part<T>(
     name: &str,
     settled: Result<T, SettingsError>,
+    environment: &dyn Environment,
     items: &mut Vec<Item>,
     origins: impl Fn(&T) -> &[Origin],
 ) -> Option<T> {
     match settled {
         Ok(settled) => {
-            show(origins(&settled), items);
+            show(origins(&settled), environment, items);
             Some(settled)
         }
         Err(error) => {
@@ -71,10 +74,14 @@ fn part<T>(
     }
 }
 
-fn show(origins: &[Origin], items: &mut Vec<Item>) {
+fn show(origins: &[Origin], environment: &dyn Environment, items: &mut Vec<Item>) {
     let line =
         |origin: &Origin| Item::ok(Area::Settings, origin.setting, format!("{} ({})", origin.shown, origin.source));
     items.extend(origins.iter().map(line));
+    for exposed in settings::exposed_secrets(origins, environment) {
+        let found = format!("{} can be read by every user of this machine", exposed.place);
+        items.push(Item::warning(Area::Settings, exposed.setting, found, exposed.remedy));
+    }
 }
 
 fn web_address(clearml: &ClearmlSettings) -> Option<Item> {
