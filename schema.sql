@@ -70,6 +70,8 @@ CREATE TABLE alerts (
     user            TEXT,
     state           TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'unknown', 'held', 'sent', 'dead', 'suppressed')),
     filter          TEXT,               -- for a suppressed one: the filter that spoke
+    cause           TEXT,               -- why the task ended, in a word: crash, cuda_out_of_memory, aborted_by_user, …; NULL: it completed
+    cause_detail    TEXT,               -- the same in one line for a person, without secrets; from the row, then from the console, once it was read
     reason          TEXT,               -- why it is in this state, for a person; NULL where there is nothing to say
     channel         TEXT NOT NULL,      -- where it goes, as the user named the channel
     silence_id      INTEGER REFERENCES silences (id), -- for one kept quiet by a silence: which
@@ -89,12 +91,13 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_newest ON alerts (status_changed, id);
 -- What was not suppressed, with all that the week's chart counts: its rows are never looked up.
 CREATE INDEX alerts_told ON alerts (status_changed, outcome, filter) WHERE filter IS NULL;
--- A page of history reads along one of the next five: each begins with what is filtered by, and goes on in the order of pages.
+-- A page of history reads along one of the next six: each begins with what is filtered by, and goes on in the order of pages.
 CREATE INDEX alerts_by_project ON alerts (project_id, project, status_changed, id);
 CREATE INDEX alerts_by_user ON alerts (user_id, user, status_changed, id);
 CREATE INDEX alerts_by_rule ON alerts (rule, status_changed, id);
 CREATE INDEX alerts_by_state ON alerts (state, status_changed, id);
 CREATE INDEX alerts_by_outcome ON alerts (outcome, status_changed, id);
+CREATE INDEX alerts_by_cause ON alerts (cause, status_changed, id) WHERE cause IS NOT NULL;
 CREATE INDEX alerts_by_silence ON alerts (silence_id, status_changed, id) WHERE silence_id IS NOT NULL;
 CREATE INDEX alerts_by_task ON alerts (task_id, id);
 CREATE INDEX alerts_by_delivery ON alerts (delivery_id) WHERE delivery_id IS NOT NULL;

@@ -21,11 +21,13 @@ INSERT INTO deliveries (id, kind, method, channel, channel_id, key, payload, sta
         iif(state = 'sent', changed + 1000 + (i * 31) % 5000, NULL)
     FROM seeds WHERE state <> 'suppressed';
 INSERT INTO alerts (id, rule, task_id, run, outcome, status_changed, task_name, project_id, project, user_id, user, state,
-        filter, reason, channel, silence_id, snapshot, delivery_id, url, created_at, sent_at)
+        filter, reason, cause, cause_detail, channel, silence_id, snapshot, delivery_id, url, created_at, sent_at)
     SELECT i, CASE WHEN i % 50 = 0 THEN 'nightly' WHEN i % 3 = 0 THEN 'vision' ELSE 'default' END, printf('%032x', i), 1,
         outcome, changed, 'resnet50 run ' || i, 'p' || project, 'team/project ' || project, 'u' || person,
         'Person ' || person, state, iif(state = 'suppressed', 'iterations', NULL),
-        iif(state = 'suppressed', 'iterations: 0 of at least 10', NULL), '#ml-alerts', iif(i % 5000 = 0, 1, NULL),
+        iif(state = 'suppressed', 'iterations: 0 of at least 10', NULL),
+        CASE WHEN outcome = 'completed' THEN NULL WHEN outcome = 'stopped' THEN 'aborted_by_user' WHEN i % 90 = 3 THEN 'cuda_out_of_memory'
+            WHEN i % 7 = 1 THEN 'exit_code' ELSE 'crash' END, iif(outcome = 'completed', NULL, 'ValueError: number ' || i), '#ml-alerts', iif(i % 5000 = 0, 1, NULL),
         iif(state = 'suppressed', NULL, '{"id": "' || hex(zeroblob(300)) || '"}'),
         iif(state = 'suppressed', NULL, i), 'https://app.example.com/projects/p' || project || '/tasks/' || i,
         changed + 900, iif(state = 'sent', changed + 1000 + (i * 31) % 5000, NULL)

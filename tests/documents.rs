@@ -280,17 +280,31 @@ fn architecture_says_what_each_dependency_is_for() {
 }
 
 #[test]
-fn the_page_about_clearml_has_a_row_for_every_parameter_with_its_type() {
+fn readme_has_a_row_for_every_parameter_of_the_task_with_its_type() {
     use clearml_alerts::settings::{AllFlags, parameters_of};
-    let page = read("docs/run-in-clearml.md");
-    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
-    for parameter in parameters_of(&AllFlags::default(), true) {
+    let readme = read("README.md");
+    let (_, section) = readme.split_once("### Every parameter").expect("README.md has a section about the parameters");
+    let table = section.split("\n#").next().unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    let first_cell = |row: &str| row.split('|').nth(1).unwrap_or_default().to_owned();
+    let parameters = parameters_of(&AllFlags::default(), true);
+    for parameter in &parameters {
         let name = format!("`{}`", parameter.name);
-        let row = rows.iter().find(|row| row.split('|').nth(1).is_some_and(|cell| cell.contains(&name)));
+        let row = rows.iter().find(|row| first_cell(row).contains(&name));
         let row = row.unwrap_or_else(|| panic!("no row for {name}"));
         assert!(row.contains(parameter.kind), "{name} is of type {}: {row}", parameter.kind);
         let default = &parameter.value;
         let is_told = default.is_empty() || row.contains(default.as_str()) || row.contains("of no effect");
         assert!(is_told, "{name} is {default} by default: {row}");
+    }
+    let name = Regex::new("`([a-z_]+)`").unwrap();
+    for row in rows {
+        for found in name.captures_iter(&first_cell(row)) {
+            assert!(
+                parameters.iter().any(|parameter| parameter.name == &found[1]),
+                "there is no parameter {}",
+                &found[1]
+            );
+        }
     }
 }

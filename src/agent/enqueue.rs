@@ -139,6 +139,9 @@ async fn reusable(client: &Client, id: &str) -> Result<OwnTask, AgentError> {
     let found = client.own_task(id).await.map_err(AgentError::while_doing("looking for the task"))?;
     let remedy = "correct --service-task, or leave it out to make a new task";
     let task = found.ok_or_else(|| AgentError::NoTask { id: id.to_owned(), remedy })?;
+    if task.kind != TASK_TYPE {
+        return Err(AgentError::NotAMonitor { id: id.to_owned(), kind: task.kind });
+    }
     let busy = |remedy| Err(AgentError::Busy { id: id.to_owned(), status: task.state.status.clone(), remedy });
     match task.state.status {
         Status::InProgress | Status::Queued => busy("abort it in ClearML first, or leave --service-task out"),

@@ -35,6 +35,17 @@ pub enum AgentError {
         /// What to do.
         remedy: &'static str,
     },
+    /// The task is somebody's work, which would be lost.
+    #[error(
+        "task {id} is of type `{kind}` and no monitor: its results would be lost; correct --service-task, or leave it out \
+         to make a new task"
+    )]
+    NotAMonitor {
+        /// Its ID.
+        id: String,
+        /// ClearML's word for what it is.
+        kind: String,
+    },
     /// The task cannot be enqueued as it is.
     #[error("task {id} is {status}: {remedy}")]
     Busy {

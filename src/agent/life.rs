@@ -21,8 +21,6 @@ const ABORT_POLL: (&str, &str) = ("_abort_poll_freq", "2");
 const ABORT_DONE: &str = "_abort_callback_completed";
 /// The agent's patience after an abort: the two together, and a look of its own.
 const AGENT_PATIENCE: Duration = Duration::from_secs(40);
-/// The server's watchdog ends tasks that are silent for 2 hours.
-const PING_EVERY: Duration = Duration::from_mins(10);
 /// The last word may not keep a stopped service alive.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
@@ -55,6 +53,8 @@ pub struct LifeConfig {
     pub worker: String,
     /// How often the own task is looked at, and the console sent.
     pub every: Duration,
+    /// How often a sign of life is given: the server's watchdog ends tasks that are silent for 2 hours.
+    pub ping_every: Duration,
     /// The program's log lines.
     pub console: ConsoleTap,
 }
@@ -108,7 +108,7 @@ impl Life {
         if task.state.status != Status::InProgress {
             client.start_task(&id).await.map_err(AgentError::while_doing("starting the task"))?;
         }
-        let LifeConfig { host, worker, every, console } = config;
+        let LifeConfig { host, worker, every, ping_every, console } = config;
         if host == Host::Agent {
             console.close();
             ask_for_time(&client, &id).await;
@@ -116,7 +116,7 @@ impl Life {
         let over = CancellationToken::new();
         let sending = (host == Host::Ourselves)
             .then(|| tokio::spawn(console.send_until(client.clone(), id.clone(), worker, every, over.clone())));
-        let watching = tokio::spawn(watch(client.clone(), id.clone(), host, every, over.clone(), stop));
+        let watching = tokio::spawn(watch(client.clone(), id.clone(), host, (every, ping_every), over.clone(), stop));
         Ok(Self { client, task: id, host, every, over, watching, sending })
     }
 
@@ -200,7 +200,7 @@ async fn watch(
     client: Client,
     task: String,
     host: Host,
-    every: Duration,
+    (every, ping_every): (Duration, Duration),
     over: CancellationToken,
     stop: CancellationToken,
 ) -> Option<Asked> {
@@ -221,6 +221,8 @@ async fn watch(
             Look::StartAgain => start_again(&client, &task).await,
             Look::Forget(what) => {
                 tracing::warn!(task, "this monitor's task in ClearML was {what}; the monitor works on without it");
+                // Its console is no place for lines any more.
+                over.cancel();
                 return Some(Asked::Over(what.to_owned()));
             }
             Look::End(asked) => {
@@ -232,7 +234,7 @@ async fn watch(
                 return Some(asked);
             }
         }
-        if pinged.elapsed() >= PING_EVERY {
+        if pinged.elapsed() >= ping_every {
             pinged = Instant::now();
             let _ = client.ping_task(&task).await;
         }
@@ -269,9 +271,12 @@ fn look(state: Option<&TaskState>, host: Host) -> Look {
     }
     match (&state.status, host) {
         (Status::Created, Host::Ourselves) => Look::Forget("reset"),
+        // Somebody reset it and enqueued it again between two looks: an agent starts it anew.
+        (Status::Queued, Host::Ourselves) => Look::Forget("enqueued"),
         (Status::Created, Host::Agent) => Look::End(Asked::Over("reset".to_owned())),
         (
-            Status::Stopped
+            Status::Queued
+            | Status::Stopped
             | Status::Failed
             | Status::Completed
             | Status::Closed
@@ -296,7 +301,6 @@ mod tests {
         let over = |status: &str| Look::End(Asked::Over(status.to_owned()));
         for host in [Host::Agent, Host::Ourselves] {
             assert_eq!(looked(Status::InProgress, "", "Changed by clearml-agent", host), Look::GoOn);
-            assert_eq!(looked(Status::Queued, "", "", host), Look::GoOn);
             assert_eq!(looked(Status::InProgress, "", "stopping", host), Look::End(Asked::Abort));
             assert_eq!(looked(Status::Completed, "", "", host), over("completed"));
             assert_eq!(looked(Status::Stopped, "", "Stopped by alice", host), over("stopped"));
@@ -309,7 +313,9 @@ mod tests {
     fn a_monitor_outside_of_an_agent_outlives_its_registration() {
         assert_eq!(look(None, Host::Ourselves), Look::Forget("deleted"));
         assert_eq!(looked(Status::Created, "reset", "reset", Host::Ourselves), Look::Forget("reset"));
+        assert_eq!(looked(Status::Queued, "", "", Host::Ourselves), Look::Forget("enqueued"));
         assert!(matches!(look(None, Host::Agent), Look::End(_)));
+        assert!(matches!(looked(Status::Queued, "", "", Host::Agent), Look::End(_)), "the next run is under way");
         assert!(matches!(looked(Status::Created, "reset", "reset", Host::Agent), Look::End(_)));
     }
 }

@@ -53,7 +53,7 @@ pub async fn register(client: &Client, registration: Registration) -> Result<Own
             let id =
                 client.create_task(&wanted).await.map_err(AgentError::while_doing("making this monitor's task"))?;
             let state = TaskState { status: Status::Created, reason: String::new(), message: String::new() };
-            Ok(OwnTask::fresh(id, TASK_NAME, Named { id: project, name: Some(PROJECT.to_owned()) }, state))
+            Ok(OwnTask::fresh(id, TASK_NAME, TASK_TYPE, Named { id: project, name: Some(PROJECT.to_owned()) }, state))
         }
     }
 }

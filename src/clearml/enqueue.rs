@@ -126,6 +126,10 @@ impl Client {
     /// Makes a task, a draft, and answers its ID. Where the answer is lost it is not known whether it was made.
     pub async fn create_task(&self, task: &ServiceTask) -> Result<String, ClearmlError> {
         let mut body = fields_of(task, json!({ (ARGUMENTS): section(&task.arguments) }));
+        body.insert("tags".to_owned(), json!(task.tags));
+        if let Some(image) = &task.image {
+            body.insert("container".to_owned(), json!({"image": image}));
+        }
         body.insert("name".to_owned(), json!(task.name));
         body.insert("type".to_owned(), json!(task.kind));
         body.insert("project".to_owned(), json!(task.project));
@@ -133,10 +137,15 @@ impl Client {
         Ok(self.call_once::<Made>("tasks.create", &Value::Object(body)).await?.id)
     }
 
-    /// Brings a task that is there up to date: arguments, script, container. Its name, type and project stay.
+    /// Brings a task that is there up to date: arguments, script, image. Its name, type and project stay, and so do the
+    /// tags that people gave it, and the arguments of its container.
     pub async fn edit_task(&self, own: &OwnTask, task: &ServiceTask) -> Result<(), ClearmlError> {
         let mut body = fields_of(task, own.hyperparams_with(section(&task.arguments)));
         body.insert("task".to_owned(), json!(own.id));
+        body.insert("tags".to_owned(), json!(own.tags_with(&task.tags)));
+        if let Some(image) = &task.image {
+            body.insert("container".to_owned(), own.container_with(image));
+        }
         body.insert("force".to_owned(), json!(true));
         self.call::<Anything>("tasks.edit", &Value::Object(body)).await.map(drop)
     }
@@ -180,12 +189,8 @@ fn exactly(name: &str) -> String {
 }
 
 fn fields_of(task: &ServiceTask, hyperparams: Value) -> Map<String, Value> {
-    let mut fields = Map::from_iter([
-        ("tags".to_owned(), json!(task.tags)),
-        ("comment".to_owned(), json!(task.comment)),
-        ("hyperparams".to_owned(), hyperparams),
-        ("container".to_owned(), task.image.as_ref().map_or_else(|| json!({}), |image| json!({"image": image}))),
-    ]);
+    let mut fields =
+        Map::from_iter([("comment".to_owned(), json!(task.comment)), ("hyperparams".to_owned(), hyperparams)]);
     if let Some(script) = &task.script {
         fields.insert("script".to_owned(), script_of(script));
     }

@@ -20,12 +20,18 @@ pub struct OwnTask {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// ClearML's type of it: `monitor`.
+    pub kind: String,
     /// Its project, without the name.
     pub project: Option<Named>,
     /// What is known of its state.
     pub state: TaskState,
     /// Every hyperparameter, by section and name.
     hyperparams: Map<String, Value>,
+    /// Its tags.
+    tags: Vec<String>,
+    /// The container that it runs in: image, arguments and a script to set it up.
+    container: Map<String, Value>,
 }
 
 /// What is looked at again and again while a task runs.
@@ -53,8 +59,10 @@ impl TaskState {
 
 impl OwnTask {
     /// A task that was made just now, without hyperparameters to look at.
-    pub fn fresh(id: String, name: &str, project: Named, state: TaskState) -> Self {
-        Self { id, name: name.to_owned(), project: Some(project), state, hyperparams: Map::new() }
+    pub fn fresh(id: String, name: &str, kind: &str, project: Named, state: TaskState) -> Self {
+        let (hyperparams, tags, container) = (Map::new(), Vec::new(), Map::new());
+        let (name, kind) = (name.to_owned(), kind.to_owned());
+        Self { id, name, kind, project: Some(project), state, hyperparams, tags, container }
     }
 
     /// Its arguments (hyperparameters of the section `Args`), by name.
@@ -69,6 +77,19 @@ impl OwnTask {
         let mut all = self.hyperparams.clone();
         all.insert(ARGUMENTS.to_owned(), arguments);
         Value::Object(all)
+    }
+
+    /// Its tags and these: what people gave it stays.
+    pub(super) fn tags_with(&self, tags: &[String]) -> Vec<String> {
+        let new = tags.iter().filter(|tag| !self.tags.contains(tag));
+        self.tags.iter().chain(new).cloned().collect()
+    }
+
+    /// Its container with another image: arguments, such as the volume of the database, stay.
+    pub(super) fn container_with(&self, image: &str) -> Value {
+        let mut container = self.container.clone();
+        container.insert("image".to_owned(), Value::from(image));
+        Value::Object(container)
     }
 }
 
@@ -179,12 +200,17 @@ impl Client {
 }
 
 fn own_task(id: &str, document: &Value) -> OwnTask {
+    let fields = |name: &str| document.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
+    let tags = document.get("tags").and_then(Value::as_array);
     OwnTask {
         id: id.to_owned(),
         name: document.get("name").and_then(text).unwrap_or_default(),
+        kind: document.get("type").and_then(text).unwrap_or_default(),
         project: document.get("project").and_then(named),
         state: state(document),
-        hyperparams: document.get("hyperparams").and_then(Value::as_object).cloned().unwrap_or_default(),
+        hyperparams: fields("hyperparams"),
+        tags: tags.into_iter().flatten().filter_map(text).collect(),
+        container: fields("container"),
     }
 }
 

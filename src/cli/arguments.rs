@@ -5,10 +5,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::domain::{AlertState, Filter, Outcome};
+use crate::domain::{AlertState, Cause, Filter, Outcome};
 use crate::settings::time::{parse_duration, parse_since};
 use crate::settings::{AllFlags, DatabaseFlags, EnqueueFlags, RegisterFlags, Since, WebFlags, argv, defaults};
 use crate::store::Exclusion;
@@ -283,11 +283,16 @@ pub struct HistoryArguments {
     /// Kept quiet by this filter: status, project, user, manual, archived, iterations, silence
     #[arg(long, value_name = "FILTER", value_parser = filter, value_delimiter = ',', help_heading = "Which alerts")]
     pub filter: Vec<Filter>,
+    /// Whose task ended because of this
+    #[arg(
+        long, value_name = "CAUSE", value_parser = causes(), value_delimiter = ',', help_heading = "Which alerts"
+    )]
+    pub cause: Vec<Cause>,
     /// Kept quiet by this silence, by number
     #[arg(long, value_name = "ID", help_heading = "Which alerts")]
     pub silence: Option<i64>,
     /// Leave out: project=TEXT, task=TEXT, user=USER, status=STATUS, state=STATE, rule=RULE, channel=CHANNEL,
-    /// reason=TEXT or filter=FILTER; can be given several times
+    /// reason=TEXT, filter=FILTER or cause=CAUSE; can be given several times
     #[arg(long, value_name = "FIELD=VALUE", value_parser = exclusion, help_heading = "Which alerts")]
     pub not: Vec<Exclusion>,
     /// Only those that come after this alert in the list: the next page
@@ -302,7 +307,7 @@ pub struct HistoryArguments {
     /// How to print them
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
-    /// Count them instead, by project, user, status, rule, state or day
+    /// Count them instead, by project, user, status, rule, state, cause or day
     #[arg(long, value_name = "FIELD", value_enum, help_heading = "What to print", conflicts_with = "follow")]
     pub group_by: Option<GroupField>,
     /// Tell how many they are and how late they came instead: median and 95th percentile, from status change to Slack
@@ -338,6 +343,8 @@ pub enum GroupField {
     Rule,
     /// The state
     State,
+    /// Why the task ended
+    Cause,
     /// The day of the outcome (UTC)
     Day,
 }
@@ -568,8 +575,17 @@ fn filter(word: &str) -> Result<Filter, String> {
     Filter::ALL.into_iter().find(|filter| filter.as_str() == word).ok_or_else(|| format!("write one of {}", words()))
 }
 
+fn causes() -> impl TypedValueParser<Value = Cause> {
+    PossibleValuesParser::new(Cause::ALL.map(Cause::as_str)).try_map(|word| cause(&word))
+}
+
+fn cause(word: &str) -> Result<Cause, String> {
+    Cause::parse(word).ok_or_else(|| format!("write one of {}", Cause::ALL.map(Cause::as_str).join(", ")))
+}
+
 fn exclusion(text: &str) -> Result<Exclusion, String> {
-    let fields = "write project=, task=, user=, status=, state=, rule=, channel=, reason= or filter= with a value";
+    let fields =
+        "write project=, task=, user=, status=, state=, rule=, channel=, reason=, filter= or cause= with a value";
     let (field, value) = text.split_once('=').ok_or(fields)?;
     if value.is_empty() {
         return Err(fields.to_owned());
@@ -587,6 +603,7 @@ fn exclusion(text: &str) -> Result<Exclusion, String> {
             Exclusion::State(AlertState::parse(value).ok_or_else(|| format!("write one of {}", STATES.join(", ")))?)
         }
         "filter" => Exclusion::Filter(filter(value)?),
+        "cause" => Exclusion::Cause(cause(value)?),
         _ => return Err(fields.to_owned()),
     })
 }

@@ -180,6 +180,7 @@ pub(super) async fn halves(
     on_progress: Box<dyn Fn(Progress) + Send + Sync>,
 ) -> anyhow::Result<Halves> {
     let Parts { store, clearml, slack, rule, clock, waits, host, redact } = parts;
+    let redactor = Redactor::new(redact);
     let web = clearml_settings.web.as_ref().map(ToString::to_string);
     let news = Arc::new(Notify::new());
     let prefixes = rule.style.prefix.iter().map(|prefix| (rule.name.clone(), prefix.clone())).collect();
@@ -192,11 +193,11 @@ pub(super) async fn halves(
         on_unknown: on_unknown(slack_settings.on_unknown),
         waits,
         rate: slack_settings.rate,
-        redactor: Redactor::new(redact),
+        redactor: redactor.clone(),
     };
     let deliverer = Deliverer::new(store.clone(), clearml.clone(), slack, clock.clone(), config);
     let server = server_name(clearml_settings);
-    let config = PollerConfig { rules: vec![rule], server, web, since, on_progress };
+    let config = PollerConfig { rules: vec![rule], redactor, server, web, since, on_progress };
     let poller = Poller::new(store, clearml, clock, config, Arc::clone(&news));
     Ok(Halves { poller, deliverer, news })
 }

@@ -106,10 +106,13 @@ impl Stage {
     }
 
     async fn start_monitor(&self, context: &Context) -> anyhow::Result<Playing> {
+        let mut patience = Patience::standard();
+        // The simulated agents send consoles at once.
+        patience.slack.console = Duration::ZERO;
         let context = Context {
             environment: Box::new(MapEnvironment::new()),
             clock: context.clock.clone(),
-            patience: Patience::standard(),
+            patience,
             host: context.host.clone(),
             log: Log::none(),
         };

@@ -8,9 +8,9 @@ use super::exit::Exit;
 use super::start::Context;
 use super::{assemble, output};
 use crate::clearml;
-use crate::domain::Rule;
 use crate::domain::message::words;
 use crate::domain::text::single_line;
+use crate::domain::{Redactor, Rule};
 use crate::monitor::{self, Depth, PollReport, Poller, PollerConfig};
 use crate::settings::{self, AllFlags, ClearmlSettings};
 use crate::store::{Overwrite, RecordedAlert, Store};
@@ -46,6 +46,7 @@ fn poller(
     since: Option<settings::Since>,
 ) -> Poller {
     let config = PollerConfig {
+        redactor: Redactor::new(Vec::new()),
         rules: vec![rule],
         server: assemble::server_name(settings),
         web: settings.web.as_ref().map(ToString::to_string),

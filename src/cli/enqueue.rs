@@ -107,7 +107,9 @@ fn told(enqueued: &Enqueued, page: &str, queue: &str, settings: &EnqueueSettings
              --upload-binary.",
         );
     }
-    step("To change it: abort it, clone it, edit CONFIGURATION > HYPERPARAMETERS > Args, enqueue the clone.");
+    step(
+        "To change it: abort it, reset it, edit CONFIGURATION > HYPERPARAMETERS > Args, enqueue it again. A clone is\n  another monitor.",
+    );
     text
 }
 

@@ -71,6 +71,7 @@ fn of_agent(error: &AgentError) -> Exit {
         AgentError::Clearml { .. } => Exit::Clearml,
         AgentError::NoQueue { .. }
         | AgentError::NoTask { .. }
+        | AgentError::NotAMonitor { .. }
         | AgentError::Busy { .. }
         | AgentError::Executable { .. }
         | AgentError::NoFileServer => Exit::Usage,

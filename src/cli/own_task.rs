@@ -51,6 +51,7 @@ pub(super) fn life_config(host: Host, context: &Context) -> LifeConfig {
         host,
         worker: context.host.clone(),
         every: context.patience.own_task,
+        ping_every: context.patience.ping,
         console: context.log.console.clone(),
     }
 }

@@ -42,32 +42,36 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
     serve(monitor, watched, &settings, context, stop, life).await
 }
 
-/// The service as the task that an agent runs: the task's parameters win over the command line.
+/// The service as the task that an agent runs: the task's parameters win over the command line. From here on the task tells
+/// how it went, whatever goes wrong.
 async fn as_task(arguments: &RunArguments, task: &str, context: &Context) -> anyhow::Result<Exit> {
     let clearml = assemble::clearml_client(&settings::resolve_clearml(context.environment())?, context)?;
     let task = own_task::find(&clearml, task).await?;
-    let settings = own_task::settings(&arguments.flags, &task, context.environment())?;
-    context.log.set_level(Level::of_service(settings.service.verbose));
-    let web = settings::resolve_web(&arguments.web, context.environment())?;
     let stop = signals::stop_on_request();
-    let watched = Watched::begin(web, &settings, context, &stop).await?;
     let host = own_task::host(context.environment());
     let life = Life::begin(clearml, &task, own_task::life_config(host, context), stop.clone()).await?;
-    if host == Host::Agent {
-        warn_where_memory_is_short(&settings.database.path, context);
-    }
-    let monitor = match ready(&settings, context, &stop).await {
-        Ok(Some(monitor)) => monitor,
+    let begun = async {
+        let settings = own_task::settings(&arguments.flags, &task, context.environment())?;
+        context.log.set_level(Level::of_service(settings.service.verbose));
+        let web = settings::resolve_web(&arguments.web, context.environment())?;
+        let watched = Watched::begin(web, &settings, context, &stop).await?;
+        if host == Host::Agent {
+            warn_where_memory_is_short(&settings.database.path, context);
+        }
+        let monitor = ready(&settings, context, &stop).await?;
+        anyhow::Ok(monitor.map(|monitor| (monitor, watched, settings)))
+    };
+    match begun.await {
+        Ok(Some((monitor, watched, settings))) => serve(monitor, watched, &settings, context, stop, Some(life)).await,
         Ok(None) => {
             life.end(Ending::Stopped).await;
-            return Ok(Exit::Done);
+            Ok(Exit::Done)
         }
         Err(error) => {
             life.end(Ending::Failed(format!("{error:#}"))).await;
-            return Err(error);
+            Err(error)
         }
-    };
-    serve(monitor, watched, &settings, context, stop, Some(life)).await
+    }
 }
 
 /// Makes the monitor ready; `None` where it was asked to stop before it was.

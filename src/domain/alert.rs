@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::cause::{Cause, Why};
 use super::stamp::Stamp;
 use super::task::{Outcome, Task};
 
@@ -95,6 +96,18 @@ pub struct AlertRecord {
     pub digest: bool,
     /// The task's page in ClearML's web application.
     pub url: Option<String>,
+    /// Why the task ended, in a word; null where it completed.
+    pub cause: Option<Cause>,
+    /// The same in one line for a person.
+    pub cause_detail: Option<String>,
+}
+
+impl AlertRecord {
+    /// Why the task ended, for a person: the line, or the word where there is none.
+    pub fn why(&self) -> Option<&str> {
+        let detail = self.cause_detail.as_deref().filter(|detail| !detail.is_empty());
+        detail.or_else(|| self.cause.filter(|cause| *cause != Cause::Unknown).map(Cause::label))
+    }
 }
 
 /// An alert that waits to be composed into a message.
@@ -114,4 +127,6 @@ pub struct PendingAlert {
     pub task: Task,
     /// The task's page in ClearML's web application.
     pub url: Option<String>,
+    /// Why the task ended, as far as it was known when it was last stored; `None` where it completed.
+    pub why: Option<Why>,
 }

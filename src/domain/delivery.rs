@@ -189,17 +189,22 @@ pub struct Waits {
     /// Before an absent message is believed to be absent: an answer may be lost while Slack still works on the request,
     /// and a history may lag behind.
     pub settle: Duration,
+    /// How long an agent may hold the last console lines of a task whose own program told its end: it looks at what the
+    /// program printed every 5 s, and takes a moment to send it.
+    pub console: Duration,
     /// Between two log lines about a backlog.
     pub report: Duration,
 }
 
 impl Waits {
-    /// 1 s to 5 min with jitter; a parked channel every minute; 5 s until an absent message is believed to be absent.
+    /// 1 s to 5 min with jitter; a parked channel every minute; 5 s until an absent message is believed to be absent; 6 s
+    /// for the last console lines.
     pub const STANDARD: Self = Self {
         retry: Backoff { first: Duration::from_secs(1), longest: Duration::from_mins(5) },
         long_retry: Backoff { first: Duration::from_mins(2), longest: Duration::from_mins(30) },
         parked: Duration::from_mins(1),
         settle: Duration::from_secs(5),
+        console: Duration::from_secs(6),
         report: Duration::from_mins(1),
     };
 
@@ -211,6 +216,7 @@ impl Waits {
             long_retry: self.long_retry.scaled(factor),
             parked: scaled(self.parked, factor),
             settle: scaled(self.settle, factor),
+            console: scaled(self.console, factor),
             report: scaled(self.report, factor),
         }
     }

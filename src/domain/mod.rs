@@ -3,9 +3,11 @@
 
 pub mod alert;
 pub mod backoff;
+pub mod cause;
 pub mod console;
 pub mod decide;
 pub mod delivery;
+pub mod lag;
 pub mod link;
 pub mod message;
 pub mod mrkdwn;
@@ -19,7 +21,9 @@ pub mod text;
 
 pub use alert::{AlertRecord, AlertState, PendingAlert};
 pub use backoff::Backoff;
+pub use cause::{Cause, Diagnosis, Why};
 pub use decide::{Decision, RuleVerdict, decide};
+pub use lag::console_lag;
 pub use link::WebPages;
 pub use redact::Redactor;
 pub use rule::{Conditions, Destination, Filter, ProjectFilter, Rule, Suppression, UserFilter, Verdict};

@@ -201,6 +201,11 @@ impl Task {
         self.system_tags.iter().any(|own| own == tag)
     }
 
+    /// Whether somebody runs it by hand, without an agent: ClearML tags such tasks `development`.
+    pub fn is_run_by_hand(&self) -> bool {
+        self.has_system_tag("development")
+    }
+
     /// The project's name or ID, if it is in one.
     pub fn project_label(&self) -> Option<&str> {
         self.project.as_ref().map(Named::label)

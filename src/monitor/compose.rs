@@ -1,17 +1,19 @@
 //! Composing: from alerts that wait to messages in the outbox, each with its exact payload. A console that cannot be
-//! fetched costs the alert its console, never the alert.
+//! fetched costs the alert its console, never the alert; one whose last lines are still with the agent is waited for, for
+//! some seconds.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
-use super::deliver::Deliverer;
+use super::deliver::{Deliverer, Next};
 use super::error::MonitorError;
 use crate::domain::message::{
     self, AlertMessage, DigestItem, DigestMessage, Place, SilenceNotice, StartNotice, compose_alert, compose_digest,
     compose_silence_end, compose_start,
 };
-use crate::domain::{PendingAlert, Redactor, console};
+use crate::domain::{Diagnosis, PendingAlert, Redactor, Task, Why, console};
 use crate::store::{Delivery, DeliveryKind, Method, NewDelivery, SilenceSummary};
 
 /// Alerts composed at once: their consoles are fetched side by side.
@@ -36,46 +38,49 @@ const DIGEST_AGE: Duration = Duration::from_mins(5);
 const FLOOD_LASTS: Duration = Duration::from_mins(1);
 
 impl Deliverer {
-    /// Composes what waits for `channel`: alerts one by one, or a digest where they are too many. Returns whether there
-    /// was anything.
-    pub(super) async fn compose_due(&mut self, channel: &str, channel_id: &str) -> Result<bool, MonitorError> {
+    /// Composes what waits for `channel`: alerts one by one, or a digest where they are too many. Tells whether there was
+    /// anything, or when there will be.
+    pub(super) async fn compose_due(&mut self, channel: &str, channel_id: &str) -> Result<Next, MonitorError> {
         if self.compose_notice(channel, channel_id).await? {
-            return Ok(true);
+            return Ok(Next::Now);
         }
         if self.compose_silence_end(channel, channel_id).await? {
-            return Ok(true);
+            return Ok(Next::Now);
         }
         let waiting = self.store.count_to_compose(channel).await?;
         if waiting == 0 {
-            return Ok(false);
+            return Ok(Next::Idle);
         }
         let open_digest = self.open_digest(channel).await?;
         let is_flood = self.config.digest_above > 0 && (waiting > self.config.digest_above || open_digest.is_some());
         let composed = if is_flood {
             vec![self.digest(channel, channel_id, open_digest).await?]
         } else {
-            self.alerts(channel, channel_id).await?
+            let alerts = self.store.alerts_to_compose(channel, BATCH).await?;
+            let (server_time, longest) = (self.clearml.server_time(), self.config.waits.console);
+            let (ripe, first) = self.ripening.sort(alerts, server_time, longest, Instant::now());
+            if let (true, Some(at)) = (ripe.is_empty(), first) {
+                return Ok(Next::At(at));
+            }
+            self.alerts(&ripe, channel_id).await
         };
         self.store.enqueue(composed, self.clock.now()).await?;
         crate::crash::point("payload_stored");
-        Ok(true)
+        Ok(Next::Now)
     }
 
-    async fn alerts(&self, channel: &str, channel_id: &str) -> Result<Vec<NewDelivery>, MonitorError> {
-        let alerts = self.store.alerts_to_compose(channel, BATCH).await?;
+    async fn alerts(&self, alerts: &[PendingAlert], channel_id: &str) -> Vec<NewDelivery> {
         let composed = alerts.iter().map(|alert| async move {
-            let console = self.console(alert).await;
-            self.compose_one(alert, channel_id, console.as_ref())
+            let seen = self.console(alert).await;
+            self.compose_one(alert, channel_id, seen.as_ref())
         });
-        Ok(join_all(composed).await)
+        join_all(composed).await
     }
 
-    fn compose_one(
-        &self,
-        alert: &PendingAlert,
-        channel_id: &str,
-        console: Option<&console::ConsoleTail>,
-    ) -> NewDelivery {
+    fn compose_one(&self, alert: &PendingAlert, channel_id: &str, seen: Option<&Seen>) -> NewDelivery {
+        let redactor = &self.config.redactor;
+        let read = seen.and_then(|seen| Some(Diagnosis::of_row(&alert.task, redactor)?.refined(&seen.lines).why()));
+        let alert = &PendingAlert { task: without_secrets(&alert.task, redactor), ..alert.clone() };
         let pages = self.web_pages();
         let project_url = alert.task.project.as_ref().zip(pages).map(|(project, pages)| pages.project(project));
         let now = self.clearml.server_time().unwrap_or_else(|| self.clock.now());
@@ -86,7 +91,8 @@ impl Deliverer {
             prefix: self.prefix_of(&alert.rule),
             project_url: project_url.as_deref(),
             server: self.clearml.host(),
-            console,
+            console: seen.map(|seen| &seen.tail),
+            why: read.as_ref().or(alert.why.as_ref()),
             age: now.since(alert.task.status_changed),
         });
         NewDelivery {
@@ -98,13 +104,14 @@ impl Deliverer {
             key,
             payload,
             alerts: vec![alert.id],
+            whys: read.map(|why: Why| (alert.id, why)).into_iter().collect(),
         }
     }
 
-    async fn console(&self, alert: &PendingAlert) -> Option<console::ConsoleTail> {
+    async fn console(&self, alert: &PendingAlert) -> Option<Seen> {
         let asked = self.clearml.console_tail(&alert.task.id, CONSOLE_EVENTS);
         match tokio::time::timeout(CONSOLE_PATIENCE, asked).await {
-            Ok(Ok(messages)) => Some(tail_without_secrets(&messages.join("\n"), &self.config.redactor)),
+            Ok(Ok(messages)) => Some(seen_without_secrets(&messages.join("\n"), &self.config.redactor)),
             Ok(Err(error)) => {
                 tracing::warn!(task = %alert.task.id, %error, "the console could not be fetched; the alert goes without it");
                 None
@@ -141,7 +148,7 @@ impl Deliverer {
         let prefix = new.first().and_then(|alert| self.prefix_of(&alert.rule));
         told.extend(new);
         told.sort_by_key(|alert| (alert.task.status_changed, alert.id));
-        let items: Vec<DigestItem> = told.iter().map(digest_item).collect();
+        let items: Vec<DigestItem> = told.iter().map(|alert| digest_item(alert, &self.config.redactor)).collect();
         let place = match open.as_ref().and_then(|digest| digest.message_ts.clone().zip(Some(&digest.channel_id))) {
             Some((ts, channel)) => Place::Edit { channel: channel.clone(), ts },
             None => Place::New { channel: channel_id.to_owned() },
@@ -155,7 +162,8 @@ impl Deliverer {
             None => (Method::Post, None),
         };
         let (channel, channel_id) = (channel.to_owned(), channel_id.to_owned());
-        Ok(NewDelivery { kind: DeliveryKind::Digest, method, edits, channel, channel_id, key, payload, alerts })
+        let (kind, whys) = (DeliveryKind::Digest, Vec::new());
+        Ok(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys })
     }
 
     async fn compose_notice(&mut self, channel: &str, channel_id: &str) -> Result<bool, MonitorError> {
@@ -176,7 +184,8 @@ impl Deliverer {
         });
         let (channel, channel_id) = (channel.to_owned(), channel_id.to_owned());
         let (kind, method, edits, alerts) = (DeliveryKind::Notice, Method::Post, None, Vec::new());
-        let notice = NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts };
+        let whys = Vec::new();
+        let notice = NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys };
         self.store.announce(notice, now).await?;
         Ok(true)
     }
@@ -197,7 +206,8 @@ impl Deliverer {
         });
         let (channel, channel_id) = (channel.to_owned(), channel_id.to_owned());
         let (kind, method, edits, alerts) = (DeliveryKind::Notice, Method::Post, None, Vec::new());
-        let notice = NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts };
+        let whys = Vec::new();
+        let notice = NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys };
         self.store.tell_silence(silence.id, notice, self.clock.now()).await?;
         Ok(true)
     }
@@ -212,15 +222,32 @@ impl Deliverer {
     }
 }
 
-/// The console's end. Secrets are looked for in what a terminal would show, and in more of it than is quoted: one that is
-/// cut in two is hard to know.
-fn tail_without_secrets(raw: &str, redactor: &Redactor) -> console::ConsoleTail {
-    let shown = console::tail(raw, SEARCHED_LINES, SEARCHED_CHARACTERS);
-    let tail = console::tail(&redactor.redact(&shown.lines.join("\n")), CONSOLE_LINES, CONSOLE_CHARACTERS);
-    console::ConsoleTail { cut: tail.cut || shown.cut, ..tail }
+/// What was seen of a console.
+struct Seen {
+    /// What the message quotes.
+    tail: console::ConsoleTail,
+    /// More of it: what tells why the task ended.
+    lines: Vec<String>,
 }
 
-fn digest_item(alert: &PendingAlert) -> DigestItem {
+/// The console's end. Secrets are looked for in what a terminal would show, and in more of it than is quoted: one that is
+/// cut in two is hard to know.
+fn seen_without_secrets(raw: &str, redactor: &Redactor) -> Seen {
+    let shown = console::tail(raw, SEARCHED_LINES, SEARCHED_CHARACTERS);
+    let text = shown.lines.join("\n");
+    let text = redactor.redact(&text);
+    let tail = console::tail(&text, CONSOLE_LINES, CONSOLE_CHARACTERS);
+    let tail = console::ConsoleTail { cut: tail.cut || shown.cut, ..tail };
+    Seen { tail, lines: text.lines().map(str::to_owned).collect() }
+}
+
+/// The task with reason and message as they may be shown.
+fn without_secrets(task: &Task, redactor: &Redactor) -> Task {
+    let clean = |words: &Option<String>| words.as_deref().map(|words| redactor.redact(words).into_owned());
+    Task { status_reason: clean(&task.status_reason), status_message: clean(&task.status_message), ..task.clone() }
+}
+
+fn digest_item(alert: &PendingAlert, redactor: &Redactor) -> DigestItem {
     let task = &alert.task;
     DigestItem {
         task_name: task.name.clone(),
@@ -229,7 +256,10 @@ fn digest_item(alert: &PendingAlert) -> DigestItem {
         outcome: alert.outcome,
         status_changed: task.status_changed,
         iteration: task.last_iteration,
-        reason: message::first_reason(task).map(str::to_owned),
+        reason: match &alert.why {
+            Some(why) if !why.detail.is_empty() => Some(why.detail.clone()),
+            _ => message::first_reason(task).map(|reason| redactor.redact(reason).into_owned()),
+        },
         url: alert.url.clone(),
     }
 }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
 use super::error::MonitorError;
+use super::ripe::Ripening;
 use super::send::Unrecorded;
 use super::status::Status;
 use crate::clearml;
@@ -108,6 +109,8 @@ pub struct Deliverer {
     pub(super) backlog: Backlog,
     /// Messages that are kept because nobody may look for them, and that the log has told of.
     pub(super) told_kept: HashSet<i64>,
+    /// Alerts whose consoles are not complete yet.
+    pub(super) ripening: Ripening,
 }
 
 impl Deliverer {
@@ -138,6 +141,7 @@ impl Deliverer {
             unrecorded: None,
             backlog: Backlog::default(),
             told_kept: HashSet::new(),
+            ripening: Ripening::default(),
         }
     }
 
@@ -231,8 +235,10 @@ impl Deliverer {
         }
         let skip_unknown = self.config.on_unknown == OnUnknown::Hold;
         let Some(delivery) = self.store.next_delivery(channel, skip_unknown).await? else {
-            let composed = self.compose_due(channel, &channel_id).await?;
-            return if composed { Ok(Next::Now) } else { self.next_look(channel).await };
+            return Ok(match self.compose_due(channel, &channel_id).await? {
+                Next::Now => Next::Now,
+                composed => composed.sooner(self.next_look(channel).await?),
+            });
         };
         if !matches!(delivery.state, DeliveryState::Pending | DeliveryState::Held) {
             // What may have arrived is looked for first, be its time as near as it may.

@@ -12,6 +12,7 @@ mod projects;
 mod prospect;
 mod pulse;
 mod reconcile;
+mod ripe;
 mod send;
 mod service;
 mod setup;

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::clearml::{Client, RowProblem};
 use crate::clock::Clock;
-use crate::domain::{ProjectFilter, Rule, Stamp, Task, WebPages};
+use crate::domain::{ProjectFilter, Redactor, Rule, Stamp, Task, WebPages};
 use crate::settings::time::Since;
 use crate::store::{PageToRecord, Recorded, RecordedAlert, Store, Watching};
 
@@ -85,6 +85,8 @@ pub struct Progress {
 
 /// What a poller needs to be told.
 pub struct PollerConfig {
+    /// What takes secrets out of the words that tell why a task ended.
+    pub redactor: Redactor,
     /// The rules to ask, their users resolved. One project pattern at most is common to all.
     pub rules: Vec<Rule>,
     /// The ClearML API address, as the database remembers it.
@@ -269,7 +271,8 @@ impl Poller {
 
     fn page(&self, tasks: Vec<Task>, rules: Arc<Vec<Rule>>, newest: Option<Stamp>, watching: Watching) -> PageToRecord {
         let (now, server_now) = (self.clock.now(), self.clearml.server_time());
-        PageToRecord { tasks, rules, pages: self.web_pages(), newest, watching, now, server_now }
+        let (redactor, pages) = (self.config.redactor.clone(), self.web_pages());
+        PageToRecord { tasks, rules, redactor, pages, newest, watching, now, server_now }
     }
 
     /// A stamp that lies ahead of the server's own clock must not become the watermark, and is none any more where that

@@ -43,6 +43,8 @@ struct Job {
     name: String,
     epoch: i64,
     epochs: i64,
+    /// What the agent sees its program end with.
+    exit_code: i32,
 }
 
 /// The team and what it is running at the moment.
@@ -122,7 +124,7 @@ impl Workload {
         let id = clearml.add_task(seed);
         clearml.enqueue(&id, self.pick(&QUEUES))?;
         let happening = Happening { task: id.clone(), name: name.clone(), what: What::Queued };
-        self.queued.push(Job { id, name, epoch: 0, epochs: recipe.epochs });
+        self.queued.push(Job { id, name, epoch: 0, epochs: recipe.epochs, exit_code: 0 });
         Ok(happening)
     }
 
@@ -158,10 +160,12 @@ impl Workload {
         }
     }
 
-    fn fail(&mut self, clearml: &SimulatedClearml, job: Job) -> Result<Happening, NoSuchTask> {
-        let Failure { reason, traceback } = &FAILURES[self.rng.usize(..FAILURES.len())];
+    fn fail(&mut self, clearml: &SimulatedClearml, mut job: Job) -> Result<Happening, NoSuchTask> {
+        let Failure { reason, traceback, exit_code } = &FAILURES[self.rng.usize(..FAILURES.len())];
         clearml.log(&job.id, traceback)?;
-        clearml.fail(&job.id, reason, "")?;
+        let is_agents = reason.starts_with("worker execution");
+        clearml.fail(&job.id, reason, if is_agents { "Changed by clearml-agent" } else { "" })?;
+        job.exit_code = *exit_code;
         let happening = Happening { task: job.id.clone(), name: job.name.clone(), what: What::Failed };
         self.to_restamp.push(job);
         Ok(happening)
@@ -170,7 +174,8 @@ impl Workload {
     fn restamp(&mut self, clearml: &SimulatedClearml) -> Result<Vec<Happening>, NoSuchTask> {
         let mut happenings = Vec::new();
         for job in std::mem::take(&mut self.to_restamp) {
-            clearml.fail(&job.id, "worker execution exit code 1", "Changed by clearml-agent")?;
+            let reason = format!("worker execution exit code {}", job.exit_code);
+            clearml.fail(&job.id, &reason, "Changed by clearml-agent")?;
             happenings.push(told(job, What::Restamped));
         }
         Ok(happenings)

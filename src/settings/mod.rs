@@ -79,6 +79,10 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let mut flags = flags.clone();
         let parameters = apply_parameters(&mut flags, arguments)?;
+        if flags.slack.channel.is_none() {
+            let remedy = "write the channel's name there, such as #ml-alerts, or its ID";
+            return Err(SettingsError::invalid(&Source::Parameter("channel"), "", "names no channel", remedy));
+        }
         let mut settings = Self::resolve(&flags, environment).map_err(|error| error.blaming(&parameters))?;
         settings.database.keep_to_task(task_id);
         Ok(settings)

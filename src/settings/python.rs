@@ -8,7 +8,7 @@ pub(super) enum Literal {
     None,
     /// A text, or anything else that is one value.
     Text(String),
-    /// A list or tuple of texts.
+    /// A list or tuple of texts, be it empty.
     List(Vec<String>),
     /// It begins as a list and does not end as one.
     Broken,
@@ -28,7 +28,7 @@ pub(super) fn list(members: &[String]) -> String {
     format!("[{}]", members.iter().map(quoted).collect::<Vec<_>>().join(", "))
 }
 
-/// Reads a value. A text in quotes of its own is the text within.
+/// Reads a value.
 pub(super) fn read(text: &str) -> Literal {
     let trimmed = text.trim();
     if trimmed.is_empty() || trimmed == "None" || trimmed == "null" {
@@ -40,12 +40,8 @@ pub(super) fn read(text: &str) -> Literal {
         _ => return Literal::Text(text.to_owned()),
     };
     let within = trimmed.strip_suffix(closing).and_then(|text| text.get(1..));
-    match (within.and_then(members), closing) {
-        (Some(members), _) if members.is_empty() => Literal::None,
-        (Some(members), _) => Literal::List(members),
-        // A regular expression may begin with a bracket.
-        (None, _) => Literal::Broken,
-    }
+    // A regular expression may begin with a bracket.
+    within.and_then(members).map_or(Literal::Broken, Literal::List)
 }
 
 fn members(mut rest: &str) -> Option<Vec<String>> {
@@ -118,7 +114,8 @@ mod tests {
             ("(\"O'Hara\", 'a,b',)", as_list(&["O'Hara", "a,b"])),
             (r"['O\'Hara', 'a\\b', '\xe9\u00e9']", as_list(&["O'Hara", r"a\b", "éé"])),
             ("[alice, bob 2]", as_list(&["alice", "bob 2"])),
-            ("[]", Literal::None),
+            ("[]", as_list(&[])),
+            ("()", as_list(&[])),
             (" None ", Literal::None),
             ("", Literal::None),
             ("alice", Literal::Text("alice".to_owned())),

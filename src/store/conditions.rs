@@ -30,6 +30,7 @@ impl Conditions {
         conditions.add_any_of("a.outcome", filter.statuses.iter().map(|status| status.as_str()));
         conditions.add_any_of("a.state", filter.states.iter().map(|state| state.as_str()));
         conditions.add_any_of("a.filter", filter.filters.iter().map(|filter| filter.as_str()));
+        conditions.add_any_of("a.cause", filter.causes.iter().map(|cause| cause.as_str()));
         conditions.add_any_of("a.rule", filter.rules.iter().map(String::as_str));
         let channels = filter.channels.iter().map(|channel| channel.trim_start_matches('#'));
         conditions.add_any_of(CHANNEL, channels);
@@ -69,6 +70,7 @@ impl Conditions {
             Exclusion::Status(status) => ("a.outcome = ?", 1, status.as_str().to_owned()),
             Exclusion::State(state) => ("a.state = ?", 1, state.as_str().to_owned()),
             Exclusion::Filter(filter) => ("a.filter = ?", 1, filter.as_str().to_owned()),
+            Exclusion::Cause(cause) => ("a.cause = ?", 1, cause.as_str().to_owned()),
             Exclusion::Rule(rule) => ("a.rule = ?", 1, rule.clone()),
             Exclusion::Channel(channel) => ("ltrim(a.channel, '#') = ?", 1, channel.trim_start_matches('#').to_owned()),
         };

@@ -2,9 +2,9 @@
 
 use rusqlite::Row;
 
-use super::rows::{maybe_stamp, outcome, stamp, unreadable, word};
+use super::rows::{maybe_stamp, outcome, stamp, unreadable, why, word};
 use crate::domain::delivery::{DeliveryState, Form};
-use crate::domain::{PendingAlert, Stamp, Task};
+use crate::domain::{PendingAlert, Stamp, Task, Why};
 
 /// What a message tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub struct NewDelivery {
     pub payload: String,
     /// The alerts it tells.
     pub alerts: Vec<i64>,
+    /// What their consoles told of why their tasks ended: known better now than when they were recorded.
+    pub whys: Vec<(i64, Why)>,
 }
 
 /// A message in the outbox.
@@ -127,7 +129,7 @@ pub(super) const DELIVERY_COLUMNS: &str =
     failures, first_try_at, looks, message_ts";
 
 /// The columns that [`pending_alert`] reads.
-pub(super) const PENDING_COLUMNS: &str = "id, rule, run, outcome, channel, snapshot, url";
+pub(super) const PENDING_COLUMNS: &str = "id, rule, run, outcome, channel, snapshot, url, cause, cause_detail";
 
 pub(super) fn pending_alert(row: &Row<'_>) -> rusqlite::Result<PendingAlert> {
     let snapshot: String = row.get("snapshot")?;
@@ -140,6 +142,7 @@ pub(super) fn pending_alert(row: &Row<'_>) -> rusqlite::Result<PendingAlert> {
         channel: row.get("channel")?,
         task,
         url: row.get("url")?,
+        why: why(row)?,
     })
 }
 

@@ -64,6 +64,7 @@ fn candidates(connection: &Connection, filter: &HistoryFilter) -> rusqlite::Resu
     let words = |words: Vec<&str>| words.into_iter().map(|word| one(word.to_owned().into())).collect::<Vec<_>>();
     for (index, clause, beginnings) in [
         ("alerts_by_rule", "a.rule = ?", words(filter.rules.iter().map(String::as_str).collect())),
+        ("alerts_by_cause", "a.cause = ?", words(filter.causes.iter().map(|cause| cause.as_str()).collect())),
         ("alerts_by_state", "a.state = ?", words(filter.states.iter().map(|state| state.as_str()).collect())),
         ("alerts_by_outcome", "a.outcome = ?", words(filter.statuses.iter().map(|status| status.as_str()).collect())),
     ] {

@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::conditions::Conditions;
 use super::driver::{self, Driver};
-use super::rows::{count, maybe_stamp, outcome, stamp, word};
+use super::rows::{count, maybe_cause, maybe_stamp, outcome, stamp, word};
 use super::{Store, StoreError};
-use crate::domain::{AlertRecord, AlertState, Filter, Outcome, Stamp};
+use crate::domain::{AlertRecord, AlertState, Cause, Filter, Outcome, Stamp};
 
 /// Which alerts to tell of. Empty fields filter nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct HistoryFilter {
     pub reasons: Vec<String>,
     /// Filters that kept alerts quiet.
     pub filters: Vec<Filter>,
+    /// Why the tasks ended.
+    pub causes: Vec<Cause>,
     /// The silence that kept alerts quiet.
     pub silence: Option<i64>,
     /// What is left out, each by itself.
@@ -63,6 +65,8 @@ pub enum Exclusion {
     Reason(String),
     /// A filter.
     Filter(Filter),
+    /// A cause.
+    Cause(Cause),
 }
 
 /// Where a page of history begins and which way it goes.
@@ -94,7 +98,7 @@ const NEAR: usize = 1_000;
 
 const COLUMNS: &str =
     "a.id, a.rule, a.task_id, a.task_name, a.project, a.user, a.outcome, a.status_changed, a.state, a.reason,
-    a.created_at, a.sent_at, a.channel, d.message_ts, a.digest, a.url,
+    a.created_at, a.sent_at, a.channel, d.message_ts, a.digest, a.url, a.cause, a.cause_detail,
     (SELECT coalesce(sum(told.tries), 0) FROM tellings AS t JOIN deliveries AS told ON told.id = t.delivery_id
      WHERE t.alert_id = a.id) AS attempts";
 
@@ -242,5 +246,7 @@ pub(super) fn alert_record(row: &Row<'_>) -> rusqlite::Result<AlertRecord> {
         message_ts: row.get("message_ts")?,
         digest: row.get("digest")?,
         url: row.get("url")?,
+        cause: maybe_cause(row)?,
+        cause_detail: row.get("cause_detail")?,
     })
 }

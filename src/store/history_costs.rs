@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::driver;
 use super::history::{question, question_along, question_near};
 use super::{Access, HistoryFilter, Order, Place, Store};
-use crate::domain::{AlertState, Outcome, Stamp};
+use crate::domain::{AlertState, Cause, Outcome, Stamp};
 
 /// The generator of the benchmark.
 const MANY_ALERTS: &str = include_str!("../../benches/many_alerts.sql");
@@ -36,6 +36,9 @@ fn filters() -> Vec<(&'static str, HistoryFilter)> {
         ("a rule", HistoryFilter { rules: some("nightly"), ..all() }),
         ("no such rule", HistoryFilter { rules: some("nobody's"), ..all() }),
         ("a silence", HistoryFilter { silence: Some(1), ..all() }),
+        ("a cause", HistoryFilter { causes: vec![Cause::CudaOutOfMemory], ..all() }),
+        ("causes", HistoryFilter { causes: vec![Cause::Crash, Cause::AbortedByUser], ..all() }),
+        ("no such cause", HistoryFilter { causes: vec![Cause::NonResponsive], ..all() }),
         ("an outcome", HistoryFilter { statuses: vec![Outcome::Stopped], ..all() }),
         ("all outcomes", HistoryFilter { statuses: Outcome::ALL.to_vec(), ..all() }),
         (

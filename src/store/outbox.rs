@@ -227,6 +227,10 @@ pub(super) fn insert(tx: &Transaction<'_>, new: &NewDelivery, now: Stamp) -> Res
     for alert in &new.alerts {
         tie(tx, *alert, id, new)?;
     }
+    for (alert, why) in &new.whys {
+        let sql = "UPDATE alerts SET cause = ?2, cause_detail = ?3 WHERE id = ?1";
+        tx.prepare_cached(sql)?.execute(params![alert, why.cause.as_str(), why.detail])?;
+    }
     set_alerts(tx, id, state, reason.as_deref())?;
     Ok(id)
 }

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params}
 use super::rows::{maybe_stamp, outcome, stamp, unreadable};
 use super::{Store, StoreError, channels, monitor, silences};
 use crate::domain::{
-    AlertState, Change, Decision, Ended, KnownTask, Outcome, OutcomeSet, Rule, RuleVerdict, Silences, Stamp, Status,
-    Suppression, Task, Verdict, WebPages, decide,
+    AlertState, Change, Decision, Diagnosis, Ended, KnownTask, Outcome, OutcomeSet, Redactor, Rule, RuleVerdict,
+    Silences, Stamp, Status, Suppression, Task, Verdict, WebPages, Why, decide,
 };
 
 /// A page of a poll with all that is needed to decide it.
@@ -18,6 +18,8 @@ pub struct PageToRecord {
     pub tasks: Vec<Task>,
     /// The rules to ask.
     pub rules: Arc<Vec<Rule>>,
+    /// What takes secrets out of the words that tell why a task ended.
+    pub redactor: Redactor,
     /// Where ClearML's web pages are, if known.
     pub pages: Option<WebPages>,
     /// The stamp up to which everything is recorded once this page is.
@@ -196,6 +198,8 @@ fn save_verdicts(
     page: &PageToRecord,
     recorded: &mut Recorded,
 ) -> rusqlite::Result<()> {
+    let why = if decision.verdicts.is_empty() { None } else { Diagnosis::of_row(task, &page.redactor) };
+    let why = why.map(|diagnosis| diagnosis.why());
     for each in &decision.verdicts {
         let Some(rule) = page.rules.get(each.rule) else {
             continue;
@@ -205,7 +209,7 @@ fn save_verdicts(
             Verdict::Suppressed(suppression) => Some(suppression.clone()),
         };
         let run = decision.observation.known.run;
-        let Some(id) = save_verdict(tx, task, run, each, rule, suppressed.as_ref(), page)? else {
+        let Some(id) = save_verdict(tx, task, run, each, rule, suppressed.as_ref(), why.as_ref(), page)? else {
             continue;
         };
         recorded.alerts.push(RecordedAlert {
@@ -222,6 +226,7 @@ fn save_verdicts(
 }
 
 /// Inserts one verdict; `None` where the unique key says that it was given already.
+#[expect(clippy::too_many_arguments, reason = "one row, and each of them is a part of it")]
 fn save_verdict(
     tx: &Transaction<'_>,
     task: &Task,
@@ -229,6 +234,7 @@ fn save_verdict(
     verdict: &RuleVerdict,
     rule: &Rule,
     suppressed: Option<&Suppression>,
+    why: Option<&Why>,
     page: &PageToRecord,
 ) -> rusqlite::Result<Option<i64>> {
     let channel = rule.destination.lane(task);
@@ -244,9 +250,9 @@ fn save_verdict(
     };
     let sql =
         "INSERT INTO alerts (rule, task_id, run, outcome, status_changed, task_name, project_id, project, user_id,
-                   user, state, filter, reason, channel, silence_id, snapshot, url, created_at)
+                   user, state, filter, cause, cause_detail, reason, channel, silence_id, snapshot, url, created_at)
                VALUES (:rule, :task_id, :run, :outcome, :status_changed, :task_name, :project_id, :project, :user_id,
-                   :user, :state, :filter, :reason, :channel, :silence_id, :snapshot, :url, :now)
+                   :user, :state, :filter, :cause, :cause_detail, :reason, :channel, :silence_id, :snapshot, :url, :now)
                ON CONFLICT (rule, task_id, run, outcome) DO NOTHING RETURNING id";
     tx.prepare_cached(sql)?
         .query_row(
@@ -256,6 +262,7 @@ fn save_verdict(
                 ":project_id": task.project.as_ref().map(|project| &project.id), ":project": task.project_label(),
                 ":user_id": task.user.as_ref().map(|user| &user.id), ":user": task.user_label(),
                 ":state": state.as_str(), ":filter": suppressed.map(|suppression| suppression.filter.as_str()),
+                ":cause": why.map(|why| why.cause.as_str()), ":cause_detail": why.map(|why| &why.detail),
                 ":reason": suppressed.map(ToString::to_string).or(parked), ":channel": channel,
                 ":silence_id": verdict.silence, ":snapshot": snapshot,
                 ":url": page.pages.as_ref().map(|pages| pages.task(task.project.as_ref(), &task.id)),

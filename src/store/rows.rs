@@ -3,7 +3,7 @@
 use rusqlite::types::Type;
 use rusqlite::{Error, Row, RowIndex};
 
-use crate::domain::{Outcome, Stamp};
+use crate::domain::{Cause, Outcome, Stamp, Why};
 
 pub(super) fn stamp<I: RowIndex>(row: &Row<'_>, column: I) -> rusqlite::Result<Stamp> {
     row.get(column).map(Stamp::from_millis)
@@ -21,6 +21,17 @@ pub(super) fn word<T>(row: &Row<'_>, column: &str, parse: impl FnOnce(&str) -> O
 
 pub(super) fn outcome(row: &Row<'_>, column: &str) -> rusqlite::Result<Outcome> {
     word(row, column, Outcome::parse)
+}
+
+pub(super) fn maybe_cause(row: &Row<'_>) -> rusqlite::Result<Option<Cause>> {
+    let known: Option<String> = row.get("cause")?;
+    known.map(|_| word(row, "cause", Cause::parse)).transpose()
+}
+
+/// Why a task ended, from the columns `cause` and `cause_detail`.
+pub(super) fn why(row: &Row<'_>) -> rusqlite::Result<Option<Why>> {
+    let detail = row.get::<_, Option<String>>("cause_detail")?.unwrap_or_default();
+    Ok(maybe_cause(row)?.map(|cause| Why { cause, detail }))
 }
 
 pub(super) fn unreadable(what: String) -> Error {

@@ -23,6 +23,8 @@ pub enum GroupBy {
     Rule,
     /// The state.
     State,
+    /// Why the task ended.
+    Cause,
     /// The day of the outcome, UTC.
     Day,
 }
@@ -36,6 +38,7 @@ impl GroupBy {
             Self::Status => ("a.outcome", "alerts DESC, name"),
             Self::Rule => ("a.rule", "alerts DESC, name"),
             Self::State => ("a.state", "alerts DESC, name"),
+            Self::Cause => ("a.cause", "alerts DESC, name"),
             Self::Day => ("date(a.status_changed / 1000, 'unixepoch')", "name DESC"),
         }
     }

@@ -1,7 +1,7 @@
 //! The address of a list of alerts: the filters of `history` by the same names, and where the page begins. What is not
 //! understood is refused, never left out: a filter never widens.
 
-use crate::domain::{AlertState, Outcome, Stamp};
+use crate::domain::{AlertState, Cause, Outcome, Stamp};
 use crate::settings::time::parse_since;
 use crate::store::{HistoryFilter, Order, Place};
 
@@ -98,6 +98,7 @@ impl Asked {
             "user" => filter.users.push(text.to_owned()),
             "status" => filter.statuses.push(Outcome::parse(text).ok_or_else(|| not("outcome"))?),
             "state" => filter.states.push(AlertState::parse(text).ok_or_else(|| not("state"))?),
+            "cause" => filter.causes.push(Cause::parse(text).ok_or_else(|| not("cause"))?),
             "rule" => filter.rules.push(text.to_owned()),
             "channel" => filter.channels.push(text.to_owned()),
             "limit" => {
@@ -145,22 +146,30 @@ mod tests {
 
     #[test]
     fn the_names_of_history_filter() {
-        let query =
-            "since=1h&project=vision&project=nlp&status=failed&state=dead&state=held&task=%3Cb%3E&user=&limit=7";
+        let query = "since=1h&project=vision&project=nlp&status=failed&state=dead&state=held&cause=crash&task=%3Cb%3E&user=&limit=7";
         let asked = read(query, NOW).unwrap();
         assert_eq!(asked.filter.since, Some(Stamp::from_millis(NOW.as_millis() - 3_600_000)));
         assert_eq!(asked.filter.projects, ["vision", "nlp"]);
         assert_eq!(asked.filter.statuses, [Outcome::Failed]);
         assert_eq!(asked.filter.states, [AlertState::Dead, AlertState::Held]);
         assert_eq!(asked.filter.tasks, ["<b>"]);
+        assert_eq!(asked.filter.causes, [Cause::Crash]);
         assert_eq!((asked.filter.users.len(), asked.filter.limit), (0, 7));
     }
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for wrong in
-            ["since=whenever", "status=running", "state=x", "limit=0", "limit=501", "before=1", "colour=red", "from=x"]
-        {
+        for wrong in [
+            "since=whenever",
+            "status=running",
+            "state=x",
+            "cause=x",
+            "limit=0",
+            "limit=501",
+            "before=1",
+            "colour=red",
+            "from=x",
+        ] {
             assert!(read(wrong, NOW).is_err(), "{wrong}");
         }
     }

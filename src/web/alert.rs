@@ -47,6 +47,13 @@ fn facts(full: &VerdictRecord) -> Markup {
             }
             dt { "Project" } dd { bdi { (alert.project.as_deref().unwrap_or("–")) } }
             dt { "User" } dd { bdi { (alert.user.as_deref().unwrap_or("–")) } }
+            @if let Some(cause) = alert.cause {
+                dt { "Cause" }
+                dd {
+                    a href={ "/alerts?cause=" (cause) } { (cause.label()) }
+                    @if let Some(detail) = &alert.cause_detail { @if !detail.is_empty() { ": " bdi { (detail) } } }
+                }
+            }
             dt { "Status changed" } dd { (frame::time(alert.status_changed)) }
             dt { "Recorded" } dd { (frame::time(alert.created_at)) }
             dt { "In Slack" }

@@ -10,7 +10,7 @@ use super::frame::{self, Frame};
 use super::page::{Absent, opened, shown};
 use super::site::Site;
 use crate::domain::message::words;
-use crate::domain::{AlertRecord, AlertState, Outcome};
+use crate::domain::{AlertRecord, AlertState, Cause, Outcome};
 use crate::store::{HistoryFilter, Place, Store, StoreError};
 
 /// One page of the list.
@@ -88,7 +88,7 @@ pub(super) fn table(alerts: &[AlertRecord]) -> Markup {
 }
 
 fn row(alert: &AlertRecord) -> Markup {
-    let why = alert.reason.as_deref().filter(|_| alert.state != AlertState::Sent);
+    let why = alert.reason.as_deref().filter(|_| alert.state != AlertState::Sent).or_else(|| alert.why());
     html! {
         tr role="row" {
             td.when role="cell" { (frame::time(alert.status_changed)) }
@@ -112,6 +112,7 @@ pub(super) fn name_of(alert: &AlertRecord) -> &str {
 fn form(asked: &Asked) -> Markup {
     let outcomes = Outcome::ALL.map(|outcome| (outcome.as_str(), words::outcome(outcome)));
     let states = AlertState::ALL.map(|state| (state.as_str(), state.as_str()));
+    let causes = Cause::ALL.map(|cause| (cause.as_str(), cause.label()));
     html! {
         form.filters method="get" action="/alerts" role="search" aria-label="Filter alerts" {
             (field(asked, "task", "Task", "name or ID"))
@@ -119,6 +120,7 @@ fn form(asked: &Asked) -> Markup {
             (field(asked, "user", "User", "part of name"))
             (choice(asked, "status", "Outcome", &outcomes))
             (choice(asked, "state", "State", &states))
+            (choice(asked, "cause", "Cause", &causes))
             (field(asked, "since", "Since", "24h, today, date"))
             (field(asked, "until", "Until", "today, date"))
             @for name in ["rule", "channel", "limit"] {

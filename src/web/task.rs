@@ -75,6 +75,7 @@ fn verdict_card(verdict: &VerdictRecord) -> Markup {
                 (frame::outcome(alert.status)) " " (frame::state(alert.state)) " "
                 a href={ "/alerts/" (alert.id) } { "Alert " (alert.id) } ", rule " (alert.rule) ", run " (verdict.run)
             }
+            @if let Some(why) = alert.why() { p.said { bdi { (why) } } }
             @if alert.state == AlertState::Suppressed { p { "Not alerted, because of " (why.unwrap_or("a filter")) "." } }
             @else {
                 p {

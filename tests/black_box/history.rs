@@ -87,7 +87,7 @@ fn newest_first_and_no_more_than_the_limit() {
     assert_eq!(told(&["--since", "1m"]), Vec::<String>::new());
 }
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 19] = [
     "id",
     "rule",
     "task_id",
@@ -105,6 +105,8 @@ const KEYS: [&str; 17] = [
     "message_ts",
     "digest",
     "url",
+    "cause",
+    "cause_detail",
 ];
 
 /// The keys of a JSON object in the order in which they stand.

@@ -15,6 +15,7 @@
 
 mod bad_input;
 mod cast;
+mod causes;
 mod check;
 mod clearml_faults;
 mod clocks;

@@ -29,6 +29,11 @@ fn argument(world: &World, task: &str, name: &str) -> Value {
 
 /// Starts the binary as an agent does that has taken the task.
 fn start_as(world: &World, task: &str) -> Running {
+    Running::start(&mut agents_command(world, task))
+}
+
+/// What an agent runs that has taken the task, which is in progress.
+fn agents_command(world: &World, task: &str) -> std::process::Command {
     world.clearml.start_task(task).unwrap();
     world.call("workers.register", &json!({"worker": "host:0", "queues": []}));
     world.call("workers.status_report", &json!({"worker": "host:0", "task": task}));
@@ -37,7 +42,7 @@ fn start_as(world: &World, task: &str) -> Running {
         .env("CLEARML_TASK_ID", task)
         .env("CLEARML_LOG_TASK_TO_BACKEND", "0")
         .env("CLEARML_ALERTS_DB", format!("{}/", world.folder().display()));
-    Running::start(&mut command)
+    command
 }
 
 #[test]
@@ -151,7 +156,43 @@ fn a_task_is_used_again_unless_it_runs() {
     let again = enqueue(&world, &["--message-prefix", "second", "--service-task", &task]);
     assert_eq!((again.as_str(), status(&world, &task).as_str()), (task.as_str(), "queued"));
     assert_eq!(argument(&world, &task, "message_prefix")["value"], "second");
+    assert_eq!(field(&world, &task, "/started"), Value::Null, "its last run is gone");
     assert_eq!(world.clearml.task_ids().len(), 1);
+    world.clearml.start_task(&task).unwrap();
+    world.clearml.complete(&task).unwrap();
+    world.clearml.publish(&task).unwrap();
+    let published = world.run(&["run", "--channel", CHANNEL, "--service-task", &task]);
+    assert!(published.code == 2 && published.stderr.contains("published"), "{published:?}");
+    assert_eq!(status(&world, &task), "published");
+}
+
+#[test]
+fn a_task_that_is_used_again_keeps_what_people_gave_it() {
+    let world = World::new();
+    let task = enqueue(&world, &["--docker-image", "example.com/alerts:1"]);
+    world.clearml.start_task(&task).unwrap();
+    world.clearml.stop(&task).unwrap();
+    let container = json!({"image": "example.com/alerts:1", "arguments": "-v /srv/state:/state"});
+    world.call("tasks.edit", &json!({"task": task, "force": true, "tags": ["night shift"], "container": container}));
+    enqueue(&world, &["--service-task", &task]);
+    assert_eq!(field(&world, &task, "/container"), container);
+    world.clearml.start_task(&task).unwrap();
+    world.clearml.stop(&task).unwrap();
+    enqueue(&world, &["--service-task", &task, "--docker-image", "example.com/alerts:2"]);
+    let image = json!({"image": "example.com/alerts:2", "arguments": "-v /srv/state:/state"});
+    assert_eq!(field(&world, &task, "/container"), image);
+    assert_eq!(field(&world, &task, "/tags"), json!(["night shift", "clearml-alerts"]));
+}
+
+#[test]
+fn somebodys_work_is_not_taken_for_a_monitors_task() {
+    let world = World::new();
+    world.clearml.add_queue(QUEUE);
+    let work = world.failed_task("a week of training");
+    let before = world.clearml.document(&work);
+    let refused = world.run(&["run", "--channel", CHANNEL, "--service-task", &work]);
+    assert!(refused.code == 2 && refused.stderr.contains("no monitor"), "{refused:?}");
+    assert_eq!(world.clearml.document(&work), before);
 }
 
 #[test]
@@ -216,6 +257,7 @@ fn a_parameter_that_cannot_be_read_fails_by_its_name() {
     for (name, value, told) in [
         ("include_archived", "perhaps", "Args/include_archived is `perhaps`"),
         ("refresh_rate", "fast", "Args/refresh_rate is `fast`"),
+        ("channel", "", "Args/channel is ``"),
         ("chanel", "#ml", "Args/chanel is not known"),
     ] {
         let clone = world.clone_task(&task);
@@ -231,7 +273,8 @@ fn a_parameter_that_cannot_be_read_fails_by_its_name() {
 #[test]
 fn an_abort_ends_it_gracefully_and_the_agent_is_told() {
     let world = World::new();
-    let task = enqueue(&world, &["--slack-rate", "0", "--refresh-rate", "0.1", "--announce", "none"]);
+    let quiet = ["--slack-rate", "0", "--refresh-rate", "0.1", "--announce", "none"];
+    let task = enqueue(&world, &[&quiet[..], &["--include-aborted-experiments"]].concat());
     let service = start_as(&world, &task);
     world.wait_for_polls(2);
     assert_eq!(field(&world, &task, "/runtime/_abort_callback_timeout"), "30");
@@ -241,25 +284,117 @@ fn an_abort_ends_it_gracefully_and_the_agent_is_told() {
     assert_eq!(status(&world, &task), "in_progress", "a live agent ends it");
     wait_until("the program's word", || field(&world, &task, "/runtime/_abort_callback_completed") == "1");
     // It goes on waiting for the agent; here the agent is slow to kill, and only says so.
+    let looks = world.clearml.requests().count("tasks.get_all");
+    wait_until("more looks", || world.clearml.requests().count("tasks.get_all") >= looks + 3);
     world.clearml.stop(&task).unwrap();
     let ended = service.wait();
     assert_eq!(ended.code, 0, "{ended:?}");
     assert!(ended.stderr.contains("aborted in ClearML"), "{ended:?}");
     world.assert_alerts(&["before the abort"]);
     assert_eq!(world.clearml.requests().count("events.add_batch"), 0, "the agent reports the console");
+    let service = start_as(&world, &task);
+    world.wait_for_polls(2);
+    assert_eq!(field(&world, &task, "/runtime/_abort_callback_completed"), Value::Null, "this run has not ended");
+    assert_eq!(service.stop().code, 0);
     assert_eq!(world.clearml.requests().count("tasks.stopped"), 0, "the agent sets the status");
+    // Its own end is none of its alerts.
+    world.assert_alerts(&["before the abort"]);
 }
 
 #[test]
 fn it_notices_that_somebody_marked_it_completed() {
     let world = World::new();
-    let task = enqueue(&world, &["--announce", "none"]);
-    let service = start_as(&world, &task);
-    wait_until("the first look", || world.clearml.requests().count("tasks.get_all") > 0);
+    let open = ["--announce", "none", "--slack-rate", "0", "--refresh-rate", "0.1", "--include-completed-experiments"];
+    let task = enqueue(&world, &open);
+    // It looks at itself every 2 seconds, as in the field: its polls see its end first.
+    let service = Running::start(agents_command(&world, &task).env("CLEARML_ALERTS_TEST_WAIT_FACTOR", "1"));
+    world.wait_for_polls(2);
     world.clearml.complete(&task).unwrap();
     let ended = service.wait();
     assert!(ended.code == 0 && ended.stderr.contains("this task was ended in ClearML"), "{ended:?}");
     assert_eq!(status(&world, &task), "completed");
+    // Its own end is none of its alerts.
+    let database = world.folder().join(format!("task-{task}.db"));
+    let seen = world.history(&["--db", database.to_str().unwrap()]);
+    assert!(seen.iter().all(|alert| alert["state"] == "suppressed"), "{seen:?}");
+}
+
+#[test]
+fn deleted_or_reset_and_enqueued_again_it_ends() {
+    let world = World::new();
+    for ended_by in ["a deletion", "a reset"] {
+        let task = enqueue(&world, &["--announce", "none"]);
+        let service = start_as(&world, &task);
+        service.wait_for_log("watching begins");
+        if ended_by == "a deletion" {
+            world.clearml.delete(&task).unwrap();
+        } else {
+            world.clearml.reset(&task).unwrap();
+            world.clearml.enqueue(&task, QUEUE).unwrap();
+        }
+        let ended = service.wait();
+        assert!(ended.code == 0 && ended.stderr.contains("this task was ended in ClearML"), "{ended_by}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_sign_of_life_is_given_while_it_runs() {
+    let world = World::new();
+    let task = enqueue(&world, &["--announce", "none"]);
+    // Every 10 minutes in the field.
+    let service = Running::start(agents_command(&world, &task).env("CLEARML_ALERTS_TEST_WAIT_FACTOR", "0.0005"));
+    wait_until("signs of life", || world.clearml.requests().count("tasks.ping") >= 2);
+    assert_eq!(service.stop().code, 0);
+}
+
+#[test]
+fn given_up_by_the_watchdog_it_starts_its_task_again() {
+    let world = World::new();
+    let task = enqueue(&world, &["--announce", "none"]);
+    let service = start_as(&world, &task);
+    service.wait_for_log("watching begins");
+    world.clearml.stop_by_watchdog(std::slice::from_ref(&task), world.clearml.now()).unwrap();
+    wait_until("a new start", || status(&world, &task) == "in_progress");
+    world.wait_for_polls(2);
+    let ended = service.stop();
+    assert!(ended.code == 0 && ended.stderr.contains("it is started again"), "{ended:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_database_that_goes_with_its_container_is_told() {
+    let world = World::new();
+    let task = enqueue(&world, &["--announce", "none"]);
+    let short = tempfile::tempdir_in("/dev/shm").unwrap();
+    let folder = format!("{}/", short.path().display());
+    let service = Running::start(agents_command(&world, &task).env("CLEARML_ALERTS_DB", folder));
+    service.wait_for_log("this disk goes with the container");
+    service.wait_for_log("watching begins");
+    assert_eq!(service.stop().code, 0);
+}
+
+/// Without an agent, by whoever sets the variable.
+fn start_by_hand(world: &World, task: &str, variable: &str) -> Running {
+    Running::start(world.command(&["run"]).env(variable, task))
+}
+
+#[test]
+fn started_by_hand_as_a_task_it_tells_how_it_goes_itself() {
+    let world = World::new();
+    let task = enqueue(&world, &["--announce", "none"]);
+    for variable in ["CLEARML_TASK_ID", "TRAINS_TASK_ID"] {
+        let service = start_by_hand(&world, &task, variable);
+        wait_until("its start", || status(&world, &task) == "in_progress");
+        wait_until("its console", || world.clearml.requests().count("events.add_batch") > 0);
+        assert_eq!(service.stop().code, 0);
+        assert_eq!(status(&world, &task), "stopped");
+    }
+    world.call("tasks.reset", &json!({"task": task}));
+    world.edit_argument(&task, "refresh_rate", "fast");
+    assert_eq!(start_by_hand(&world, &task, "CLEARML_TASK_ID").wait().code, 2);
+    assert_eq!(status(&world, &task), "failed");
+    let reason = field(&world, &task, "/status_reason");
+    assert!(reason.as_str().unwrap().contains("Args/refresh_rate is `fast`"), "{reason}");
 }
 
 #[test]
@@ -282,8 +417,10 @@ fn an_agents_kill_loses_nothing_and_a_restart_repeats_nothing() {
 #[test]
 fn run_locally_it_shows_in_clearml_as_one_task() {
     let world = World::new();
+    let token = world.slack.token();
     for round in 1..=2 {
-        let service = world.start(&["--no-clearml-task=false"]);
+        // The token that was typed is in no task.
+        let service = world.start(&["--no-clearml-task=false", "--slack-api", &token]);
         world.wait_for_polls(2);
         world.failed_task(&format!("round {round}"));
         world.wait_for_messages(round);
@@ -325,6 +462,57 @@ fn run_locally_it_never_tells_of_itself_and_ends_when_it_is_ended_there() {
         (&task.into(), &"own: it is this monitor's own task".into())
     );
     world.assert_alerts(&[]);
+}
+
+#[test]
+fn run_locally_it_outlives_its_task_and_makes_another_at_the_next_start() {
+    let world = World::new();
+    let service = world.start(&["--no-clearml-task=false"]);
+    world.wait_for_polls(2);
+    let first = world.own_task();
+    world.clearml.delete(&first).unwrap();
+    service.wait_for_log("the monitor works on without it");
+    world.failed_task("alerted without a task");
+    world.wait_for_messages(1);
+    world.wait_for_polls(2);
+    let lines = world.clearml.requests().of("events.add_batch");
+    let is_told =
+        |request: &clearml_alerts::sandbox::RequestRecord| request.body.to_string().contains("without a task");
+    assert!(!lines.iter().any(is_told), "there is no console any more");
+    let ended = service.stop();
+    assert_eq!((ended.code, ended.stderr.matches("the monitor works on without it").count()), (0, 1), "{ended:?}");
+    let service = world.start(&["--no-clearml-task=false"]);
+    world.wait_for_polls(2);
+    assert_ne!(world.own_task(), first);
+    assert_eq!(service.stop().code, 0);
+    world.assert_alerts(&["alerted without a task"]);
+}
+
+#[test]
+fn run_locally_a_published_task_is_left_as_it_is() {
+    let world = World::new();
+    assert_eq!(world.once(&["--clearml-task"]).code, 0);
+    let first = world.own_task();
+    world.clearml.publish(&first).unwrap();
+    let before = world.clearml.document(&first);
+    assert_eq!(world.once(&["--clearml-task"]).code, 0);
+    assert_eq!(world.clearml.document(&first), before);
+    assert_ne!(world.own_task(), first);
+}
+
+#[test]
+fn run_locally_an_error_fails_its_task_with_the_reason() {
+    let world = World::new();
+    let service = world.start(&["--no-clearml-task=false"]);
+    world.wait_for_polls(2);
+    let task = world.own_task();
+    world.sql("DROP TABLE alerts;");
+    world.failed_task("not recorded");
+    let ended = service.wait();
+    assert_eq!(ended.code, 6, "{ended:?}");
+    assert_eq!(status(&world, &task), "failed");
+    let reason = field(&world, &task, "/status_reason");
+    assert!(reason.as_str().unwrap().contains("alerts.db"), "{reason}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clearml_alerts::domain::Status;
 use clearml_alerts::sandbox::{TaskSeed, Transition};
 
-use crate::world::{World, title};
+use crate::world::{Running, World, title};
 
 fn polled(world: &World) {
     let ended = world.once(&["--include-aborted-experiments", "--include-completed-experiments"]);
@@ -14,6 +14,28 @@ fn polled(world: &World) {
 
 fn titles(world: &World) -> Vec<String> {
     world.slack.messages("ml-alerts").iter().map(title).collect()
+}
+
+#[test]
+fn the_last_lines_that_an_agent_still_holds_are_waited_for() {
+    let world = World::new();
+    // Half of the wait in the field: 3 seconds.
+    let service = Running::start(world.service_command(&[]).env("CLEARML_ALERTS_TEST_WAIT_FACTOR", "0.5"));
+    world.wait_for_polls(2);
+    let task = world.running_task("told its end itself");
+    world.clearml.log(&task, "epoch 7 loss 0.143\n").unwrap();
+    world.clearml.fail(&task, "Exception CUDA out of memory", "").unwrap();
+    service.wait_for_log("alert recorded");
+    let ended = world.running_task("ended by its agent");
+    world.clearml.fail(&ended, "worker execution exit code 1", "Changed by clearml-agent host:0").unwrap();
+    let first = world.wait_for_messages(1);
+    assert_eq!(title(&first[0]), "Task failed: ended by its agent", "nothing more comes, so it does not wait");
+    world.clearml.log(&task, "Traceback (most recent call last):\nRuntimeError: the last line\n").unwrap();
+    let both = world.wait_for_messages(2);
+    let shown = both[1].plain();
+    assert!(shown.contains("epoch 7") && shown.contains("RuntimeError: the last line"), "{shown}");
+    assert_eq!(service.stop().code, 0);
+    world.assert_alerts(&["told its end itself", "ended by its agent"]);
 }
 
 #[test]

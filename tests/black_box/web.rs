@@ -108,6 +108,8 @@ fn filters_are_in_the_address_and_pages_lead_through_the_whole_list() {
         ("task=net-3", 1),
         ("task=net-3&task=net-4", 2),
         ("task=NET&status=failed&state=sent&user=ada&project=resnet&rule=default&channel=%23ml-alerts&since=1h", 7),
+        ("cause=cuda_out_of_memory&cause=signal", 7),
+        ("cause=signal", 0),
         ("status=completed", 0),
         ("state=dead", 0),
         ("until=yesterday", 0),
@@ -115,7 +117,7 @@ fn filters_are_in_the_address_and_pages_lead_through_the_whole_list() {
     ] {
         assert_eq!(rows(&pages.get(&format!("/alerts?{query}"))).len(), count, "{query}");
     }
-    for wrong in ["status=running", "limit=x", "before=y", "since=whenever", "projekt=vision"] {
+    for wrong in ["status=running", "limit=x", "before=y", "since=whenever", "cause=luck", "projekt=vision"] {
         let answer = pages.get(&format!("/alerts?{wrong}"));
         assert_eq!((answer.status, answer.body.contains("role=\"alert\"")), (400, true), "{wrong}");
     }

@@ -223,10 +223,11 @@ impl World {
     }
 }
 
-/// The header of a message, or its text.
+/// The header of a message, or its text; without why the task ended.
 pub fn title(message: &Message) -> String {
     let header = message.blocks.first().and_then(|block| block.get("text")?.get("text")?.as_str());
-    header.map_or_else(|| message.text.clone(), str::to_owned)
+    let title = header.map_or_else(|| message.text.clone(), str::to_owned);
+    title.split_once(" – ").map_or(title.clone(), |(title, _)| title.to_owned())
 }
 
 /// Runs a command to its end.

@@ -12,15 +12,15 @@ use serde_json::{Value, json};
 use crate::python::{self, Python};
 use crate::world::{self, CHANNEL, World};
 
-const QUEUE: &str = "services";
+pub const QUEUE: &str = "services";
 /// An agent looks at its queue every 5 seconds, at its tasks every few, and takes some seconds to start one.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A running agent; it ends when this is dropped, and what it runs with it.
-struct Agent(Child);
+pub struct Agent(Child);
 
 impl Agent {
-    fn start(python: &Python, world: &World, programs: Option<&Path>) -> Self {
+    pub fn start(python: &Python, world: &World, programs: Option<&Path>) -> Self {
         let (key, secret) = world.clearml.credentials();
         let log = std::fs::OpenOptions::new().create(true).append(true).open(world.folder().join("agent.log")).unwrap();
         let mut command: Command = python.agent(world.folder(), programs);
@@ -41,7 +41,7 @@ impl Agent {
     }
 
     /// Ends it as a service manager does.
-    fn stop(mut self) {
+    pub fn stop(mut self) {
         self.signal("TERM", "");
         let start = Instant::now();
         while self.0.try_wait().unwrap().is_none() {
@@ -63,7 +63,7 @@ impl Drop for Agent {
     }
 }
 
-fn world() -> World {
+pub fn world() -> World {
     let channels = [CHANNEL, "general"].map(Channel::public).to_vec();
     let world = World::with(ClearmlOptions::default(), SlackOptions { channels, ..SlackOptions::default() });
     world.clearml.add_queue(QUEUE);
@@ -98,7 +98,7 @@ fn status(world: &World, task: &str) -> Value {
     world.clearml.document(task).unwrap()["status"].clone()
 }
 
-fn wait_until(world: &World, task: &str, what: &str, is_so: impl Fn() -> bool) {
+pub fn wait_until(world: &World, task: &str, what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {
         let late = || format!("waited too long for {what}: {}\n{}", status(world, task), console(world, task));

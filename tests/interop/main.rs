@@ -16,6 +16,7 @@
 )]
 
 mod agent;
+mod last_lines;
 mod python;
 #[path = "../black_box/world.rs"]
 #[allow(dead_code, reason = "the black-box tests use the rest of it")]
@@ -113,7 +114,7 @@ fn check_the_crash(world: &World) {
     let (shown, sent) = (crash.plain(), crash.payload.to_string());
     assert!(shown.contains("epoch 7 loss 0.143"), "no console in\n{shown}");
     assert!(shown.contains("resnet50 that crashes in vision/resnet"), "no project in\n{shown}");
-    assert!(sent.contains("Exception CUDA out of memory &lt;!channel&gt;"), "no reason in\n{sent}");
+    assert!(sent.contains("– RuntimeError: CUDA out of memory &lt;!channel&gt;"), "no cause in\n{sent}");
     assert!(world.slack.mentions().is_empty(), "{:?}", world.slack.mentions());
     let suppressed = world.history(&["--state", "suppressed", "--task", "that crashes"]);
     assert_eq!(suppressed.len(), 1, "{suppressed:?}");

@@ -32,6 +32,12 @@ impl Python {
 }
 
 impl Python {
+    /// One of our scripts as words of a shell.
+    pub fn words_of(&self, script: &str) -> String {
+        let file = here().join("scripts").join(script);
+        format!("'{}' '{}'", self.0.display(), file.display())
+    }
+
     /// ClearML's own agent, with nothing of this machine's environment but where its commands are; `programs` are found
     /// before them.
     pub fn agent(&self, home: &Path, programs: Option<&Path>) -> Command {

@@ -343,7 +343,7 @@ fn a_read_only_file() {
     let before = hash(&std::fs::read(place.path()).unwrap());
     child::give(&[place.directory.path(), &place.path(), &place.beside(".lock")]);
     permissions(&place.path(), 0o400);
-    child::run("meets_a_read_only_file", place.directory.path(), child::As::Nobody);
+    child::run(child::Part::MeetReadOnlyFile, place.directory.path(), child::As::Nobody);
     assert_eq!(hash(&std::fs::read(place.path()).unwrap()), before);
 }
 
@@ -353,9 +353,9 @@ fn a_read_only_directory() {
     let place = Place::with_one_alert();
     let before = place.bytes();
     child::give(&[place.directory.path(), &place.path(), &place.beside(".lock")]);
-    let command = child::command("meets_a_read_only_directory", place.directory.path(), child::As::Nobody);
+    let command = child::command(child::Part::MeetReadOnlyDirectory, place.directory.path(), child::As::Nobody);
     permissions(place.directory.path(), 0o500);
-    child::run("meets_a_read_only_directory", place.directory.path(), child::As::Nobody);
+    child::run(child::Part::MeetReadOnlyDirectory, place.directory.path(), child::As::Nobody);
     permissions(place.directory.path(), 0o700);
     drop(command);
     let ours = |files: Vec<(String, usize, u64)>| -> Vec<_> {
@@ -372,10 +372,10 @@ fn a_file_of_somebody_else() {
     }
     let place = Place::with_one_alert();
     permissions(place.directory.path(), 0o777);
-    child::run("meets_a_file_of_somebody_else", place.directory.path(), child::As::Nobody);
+    child::run(child::Part::MeetFileOfSomebodyElse, place.directory.path(), child::As::Nobody);
     let place = Place::with_one_alert();
     child::give(&[place.directory.path(), &place.path()]);
-    child::run("meets_a_lock_of_somebody_else", place.directory.path(), child::As::Nobody);
+    child::run(child::Part::MeetLockOfSomebodyElse, place.directory.path(), child::As::Nobody);
 }
 
 /// A read-only file system tells itself apart from missing permissions.

@@ -1,6 +1,12 @@
-//! Tests that run in a process of their own: one that can be killed, or that is not root. This test program starts itself
-//! again with the name of one of the tests below, which are ignored otherwise; the attacked directory is its working
+//! What tests do in a process of their own: one that can be killed, or that is not root. This test program starts itself
+//! again, with the one test below and a variable that says which part to play; the attacked directory is its working
 //! directory.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "parent and child talk through a variable and standard output"
+)]
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -23,12 +29,67 @@ pub(crate) enum As {
 #[cfg(unix)]
 const NOBODY: u32 = 65_534;
 
-/// Starts the test `name` of this module in `directory`.
-pub(crate) fn command(name: &str, directory: &Path, who: As) -> Command {
-    std::fs::write(directory.join("child"), "").unwrap();
+/// Which part a process is to play.
+const PART: &str = "CLEARML_ALERTS_TEST_STORE_PART";
+
+/// What a process of its own is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    HoldUntilKilled,
+    OpenAndClose,
+    MeetReadOnlyFile,
+    MeetReadOnlyDirectory,
+    MeetFileOfSomebodyElse,
+    MeetLockOfSomebodyElse,
+    MeetFileSizeLimit,
+}
+
+impl Part {
+    const ALL: [Self; 7] = [
+        Self::HoldUntilKilled,
+        Self::OpenAndClose,
+        Self::MeetReadOnlyFile,
+        Self::MeetReadOnlyDirectory,
+        Self::MeetFileOfSomebodyElse,
+        Self::MeetLockOfSomebodyElse,
+        Self::MeetFileSizeLimit,
+    ];
+
+    fn word(self) -> String {
+        format!("{self:?}")
+    }
+
+    fn play(self) {
+        match self {
+            Self::HoldUntilKilled => hold_until_killed(),
+            Self::OpenAndClose => drop(open(Access::Write).unwrap()),
+            Self::MeetReadOnlyFile => meet_read_only_file(),
+            Self::MeetReadOnlyDirectory => meet_read_only_directory(),
+            Self::MeetFileOfSomebodyElse => meet_file_of_somebody_else(),
+            Self::MeetLockOfSomebodyElse => meet_lock_of_somebody_else(),
+            Self::MeetFileSizeLimit => meet_file_size_limit(),
+        }
+    }
+}
+
+/// In a process of its own this plays the part that the parent asked for. In the usual run it sees that each part can be
+/// asked for, and by no other's name.
+#[test]
+fn plays_its_part() {
+    match std::env::var(PART) {
+        Ok(word) => Part::ALL.into_iter().find(|part| part.word() == word).expect("a known part").play(),
+        Err(_) => {
+            let words: std::collections::BTreeSet<String> = Part::ALL.into_iter().map(Part::word).collect();
+            assert_eq!(words.len(), Part::ALL.len(), "{words:?}");
+        }
+    }
+}
+
+/// Prepares a process that plays `part` in `directory`.
+pub(crate) fn command(part: Part, directory: &Path, who: As) -> Command {
     let program = std::env::current_exe().unwrap();
     let mut command = Command::new(copy_for(who, &program, directory));
-    command.args(["--exact", &format!("child::{name}"), "--ignored", "--nocapture"]).current_dir(directory);
+    command.args(["--exact", "child::plays_its_part", "--nocapture"]).env(PART, part.word()).current_dir(directory);
     #[cfg(unix)]
     if matches!(who, As::Nobody) && is_root() {
         std::os::unix::process::CommandExt::uid(&mut command, NOBODY);
@@ -50,8 +111,8 @@ fn copy_for(who: As, program: &Path, directory: &Path) -> std::path::PathBuf {
 }
 
 /// Runs it to its end, which must be a good one.
-pub(crate) fn run(name: &str, directory: &Path, who: As) {
-    let Output { status, stdout, stderr } = command(name, directory, who).output().unwrap();
+pub(crate) fn run(part: Part, directory: &Path, who: As) {
+    let Output { status, stdout, stderr } = command(part, directory, who).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert!(status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");
 }
@@ -78,11 +139,6 @@ pub(crate) fn give(paths: &[&Path]) {
     }
 }
 
-/// Whether this is a child, or somebody runs all ignored tests.
-fn is_child() -> bool {
-    Path::new("child").exists()
-}
-
 fn open(access: Access) -> Result<Store, clearml_alerts::store::StoreError> {
     Store::open_with(Path::new("alerts.db"), access, "child", QUICK)
 }
@@ -94,82 +150,44 @@ fn refused(access: Access) -> String {
     }
 }
 
-#[test]
-#[ignore = "run in a process of its own by another test"]
-fn holds_the_database_until_it_is_killed() {
-    if is_child() {
-        let store = open(OWN).unwrap();
-        store.fail(3);
-        println!("holding");
-        std::thread::park();
+fn hold_until_killed() {
+    let store = open(OWN).unwrap();
+    store.fail(3);
+    println!("holding");
+    std::thread::park();
+}
+
+fn meet_read_only_file() {
+    for access in [OWN, Access::Write] {
+        let text = refused(access);
+        assert!(text.contains("ReadOnly") && text.contains("alerts.db") && text.contains("make it writable"), "{text}");
+    }
+    assert_eq!(open(Access::Read).unwrap().newest_alert().unwrap(), 1, "looking is possible");
+}
+
+fn meet_read_only_directory() {
+    for access in [OWN, Access::Write] {
+        let text = refused(access);
+        assert!(text.contains("NotPermitted") || text.contains("ReadOnly"), "{text}");
+        assert!(text.contains("alerts.db") && text.contains("--db"), "{text}");
     }
 }
 
-#[test]
-#[ignore = "run in a process of its own by another test"]
-fn opens_and_closes() {
-    if is_child() {
-        open(Access::Write).unwrap();
+fn meet_file_of_somebody_else() {
+    for access in [OWN, Access::Write, Access::Read] {
+        let text = refused(access);
+        assert!(text.contains("NotPermitted") && text.contains("Permission denied"), "{text}");
+        assert!(text.contains("alerts.db") && text.contains("who owns"), "{text}");
     }
 }
 
-#[test]
-#[ignore = "run in a process of its own by another test"]
-fn meets_a_read_only_file() {
-    if is_child() {
-        for access in [OWN, Access::Write] {
-            let text = refused(access);
-            assert!(
-                text.contains("ReadOnly") && text.contains("alerts.db") && text.contains("make it writable"),
-                "{text}"
-            );
-        }
-        assert_eq!(open(Access::Read).unwrap().newest_alert().unwrap(), 1, "looking is possible");
-    }
+fn meet_lock_of_somebody_else() {
+    let text = refused(OWN);
+    assert!(text.contains("NotPermitted") && text.contains("its lock") && text.contains("alerts.db.lock"), "{text}");
 }
 
-#[test]
-#[ignore = "run in a process of its own by another test"]
-fn meets_a_read_only_directory() {
-    if is_child() {
-        for access in [OWN, Access::Write] {
-            let text = refused(access);
-            assert!(text.contains("NotPermitted") || text.contains("ReadOnly"), "{text}");
-            assert!(text.contains("alerts.db") && text.contains("--db"), "{text}");
-        }
-    }
-}
-
-#[test]
-#[ignore = "run in a process of its own by another test"]
-fn meets_a_file_of_somebody_else() {
-    if is_child() {
-        for access in [OWN, Access::Write, Access::Read] {
-            let text = refused(access);
-            assert!(text.contains("NotPermitted") && text.contains("Permission denied"), "{text}");
-            assert!(text.contains("alerts.db") && text.contains("who owns"), "{text}");
-        }
-    }
-}
-
-#[test]
-#[ignore = "run in a process of its own by another test"]
-fn meets_a_lock_of_somebody_else() {
-    if is_child() {
-        let text = refused(OWN);
-        assert!(
-            text.contains("NotPermitted") && text.contains("its lock") && text.contains("alerts.db.lock"),
-            "{text}"
-        );
-    }
-}
-
-#[test]
-#[ignore = "run in a process of its own by another test"]
-fn meets_a_file_size_limit() {
-    if is_child() {
-        let store = open(OWN).unwrap();
-        let filled = crate::disk_full::fill_up(&store);
-        println!("recorded {filled} before the limit");
-    }
+fn meet_file_size_limit() {
+    let store = open(OWN).unwrap();
+    let filled = crate::disk_full::fill_up(&store);
+    println!("recorded {filled} before the limit");
 }

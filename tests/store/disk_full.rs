@@ -48,11 +48,12 @@ fn a_limit_of_pages() {
 fn a_limit_of_the_system() {
     let place = Place::new();
     drop(place.own());
-    let direct = child::command("meets_a_file_size_limit", place.directory.path(), child::As::Same);
+    let direct = child::command(child::Part::MeetFileSizeLimit, place.directory.path(), child::As::Same);
     let mut limited = std::process::Command::new("sh");
     // In blocks of 512 bytes. Ignored, the signal becomes an error of the write.
     limited.args(["-c", "trap '' XFSZ; ulimit -f 600; exec \"$@\"", "sh"]);
     limited.arg(direct.get_program()).args(direct.get_args()).current_dir(place.directory.path());
+    limited.envs(direct.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = limited.output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && text.contains("before the limit"), "{text}");

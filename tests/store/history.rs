@@ -1,8 +1,8 @@
 //! History: every filter, the order, the limit, and what `--follow` reads.
 
 use clearml_alerts::domain::delivery::{Answer, Step};
-use clearml_alerts::domain::{AlertState, Named, Outcome, Task};
-use clearml_alerts::store::{HistoryFilter, Order, Store, Watching};
+use clearml_alerts::domain::{AlertState, Cause, Named, Outcome, Task};
+use clearml_alerts::store::{Exclusion, HistoryFilter, Order, Store, Watching};
 
 use crate::support::{Place, Short, at, page_of, rule, rule_to, sent, task};
 
@@ -56,6 +56,9 @@ fn each_filter_finds_its_own() {
         (HistoryFilter { channels: some("ml-alerts"), ..everything() }, vec![1, 5, 3]),
         (HistoryFilter { channels: some("#ml-alerts"), ..everything() }, vec![1, 5, 3]),
         (HistoryFilter { channels: some("C024BE91L"), ..everything() }, vec![2, 4]),
+        (HistoryFilter { causes: vec![Cause::StoppedBySdk], ..everything() }, vec![5]),
+        (HistoryFilter { causes: vec![Cause::StoppedBySdk, Cause::Unknown], ..everything() }, vec![2, 1, 5]),
+        (HistoryFilter { not: vec![Exclusion::Cause(Cause::Unknown)], ..everything() }, vec![5, 4, 3]),
         (HistoryFilter { limit: 2, ..everything() }, vec![2, 1]),
         (HistoryFilter { rules: some("quiet"), statuses: vec![Outcome::Failed], limit: 1, ..everything() }, vec![2]),
         (HistoryFilter { rules: some("nobody's"), ..everything() }, vec![]),

@@ -140,7 +140,7 @@ fn a_link_leads_to_the_same_lock() {
 #[test]
 fn a_killed_instance_leaves_no_lock_and_loses_nothing() {
     let place = Place::new();
-    let mut other = child::command("holds_the_database_until_it_is_killed", place.directory.path(), child::As::Same);
+    let mut other = child::command(child::Part::HoldUntilKilled, place.directory.path(), child::As::Same);
     let mut other = other.stdout(Stdio::piped()).spawn().unwrap();
     child::wait_for_line(other.stdout.as_mut().unwrap(), "holding");
     assert!(matches!(place.open(OWN), Err(StoreError::InUse { .. })));
@@ -175,7 +175,7 @@ fn looking_again_keeps_the_locks() {
     assert!(is_locked());
     assert!(matches!(place.open(OWN), Err(StoreError::InUse { .. })));
     assert!(is_locked());
-    child::run("opens_and_closes", place.directory.path(), child::As::Same);
+    child::run(child::Part::OpenAndClose, place.directory.path(), child::As::Same);
     assert!(place.beside("-wal").exists(), "the owner's log");
     owner.fail(1);
     assert_eq!(owner.newest_alert().unwrap(), 2);

@@ -1,9 +1,9 @@
 //! Pages: one transaction each, the same page again changes nothing, and a failed one moved nothing.
 
-use clearml_alerts::domain::{AlertState, Outcome, Stamp, Task};
-use clearml_alerts::store::{StoreError, Watching};
+use clearml_alerts::domain::{AlertState, Cause, Outcome, Stamp, Task, Why};
+use clearml_alerts::store::{DeliveryKind, NewDelivery, StoreError, Watching};
 
-use crate::support::{CHANNEL, Place, Short, at, page_of, rule, rule_to, task, wait};
+use crate::support::{CHANNEL, Place, Short, at, message, page_of, rule, rule_to, task, wait};
 
 #[test]
 fn the_same_page_again_changes_nothing() {
@@ -179,4 +179,30 @@ fn one_database_belongs_to_one_server() {
         assert!(text.contains(part), "{text}");
     }
     assert_eq!(store.texts("SELECT server FROM monitor"), ["https://api.one.example.com"]);
+}
+
+#[test]
+fn why_a_task_ended_is_recorded_from_the_row_and_known_better_with_its_message() {
+    let place = Place::new();
+    let store = place.own();
+    let ended = Task {
+        status_reason: Some("worker execution exit code 1 ".to_owned()),
+        status_message: Some("Changed by clearml-agent gpu-01:0".to_owned()),
+        ..task("a", "failed", 1_000)
+    };
+    let secret =
+        Task { status_reason: Some("ValueError: password=hunter2hunter2".to_owned()), ..task("b", "failed", 1_000) };
+    store.page(&[ended, secret, task("c", "completed", 2_000)]).unwrap();
+    let causes = || store.texts("SELECT coalesce(cause || ': ' || cause_detail, 'none') FROM alerts ORDER BY id");
+    assert_eq!(causes(), ["exit_code: exit code 1", "crash: ValueError: password=***", "none"]);
+    let why = Why { cause: Cause::Crash, detail: "KeyError: 'x'".to_owned() };
+    let composed = NewDelivery { whys: vec![(1, why.clone())], ..message(DeliveryKind::Alert, &[1]) };
+    let twice = NewDelivery { whys: vec![(2, why)], ..message(DeliveryKind::Alert, &[1]) };
+    wait(store.enqueue(vec![composed], at(1))).unwrap();
+    wait(store.enqueue(vec![twice], at(1))).unwrap_err();
+    assert_eq!(
+        causes(),
+        ["crash: KeyError: 'x'", "crash: ValueError: password=***", "none"],
+        "a refused message changes nothing"
+    );
 }

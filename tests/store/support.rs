@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clearml_alerts::domain::delivery::{Answer, Step};
-use clearml_alerts::domain::{AlertRecord, AlertState, Destination, Named, Rule, Stamp, Status, Task};
+use clearml_alerts::domain::{AlertRecord, AlertState, Destination, Named, Redactor, Rule, Stamp, Status, Task};
 use clearml_alerts::store::{
     Access, Attempt, AttemptResult, Delivery, DeliveryKind, HistoryFilter, Limits, Method, NewDelivery, Order,
     PageToRecord, Recorded, Store, StoreError, Watching,
@@ -140,6 +140,7 @@ pub(crate) fn page_of(tasks: &[Task], rules: Vec<Rule>, watching: Watching) -> P
         newest: tasks.iter().map(|task| task.status_changed).max(),
         tasks: tasks.to_vec(),
         rules: Arc::new(rules),
+        redactor: Redactor::new(Vec::new()),
         pages: None,
         watching,
         now: at(10_000),
@@ -182,6 +183,7 @@ pub(crate) fn message(kind: DeliveryKind, alerts: &[i64]) -> NewDelivery {
         key: format!("key-{alerts:?}"),
         payload: format!("{{\"text\":\"alerts {alerts:?}\"}}"),
         alerts: alerts.to_vec(),
+        whys: Vec::new(),
     }
 }
 

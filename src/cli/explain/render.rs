@@ -103,6 +103,7 @@ fn verdict_lines(page: &mut Page, verdict: &VerdictRecord) {
     let why = alert.reason.as_deref().map(single_line);
     if alert.state == AlertState::Suppressed {
         page.line(1, &format!("{head}: not alerted, because of {}", why.unwrap_or_else(|| "a filter".to_owned())));
+        cause(page, verdict);
         return;
     }
     let state = match (alert.state, alert.sent_at) {
@@ -115,6 +116,7 @@ fn verdict_lines(page: &mut Page, verdict: &VerdictRecord) {
     };
     let digest = if alert.digest { ", in a digest" } else { "" };
     page.line(1, &format!("{head}: alert {} to {}{digest}: {state}", alert.id, alert.channel));
+    cause(page, verdict);
     if let Some(why) = why {
         page.line(3, &why);
     }
@@ -124,6 +126,14 @@ fn verdict_lines(page: &mut Page, verdict: &VerdictRecord) {
     match &verdict.message {
         Some(message) => place(page, message),
         None => page.line(3, "its message is not composed yet"),
+    }
+}
+
+/// Why the task ended: the word that history is filtered by, and the line.
+fn cause(page: &mut Page, verdict: &VerdictRecord) {
+    if let Some(cause) = verdict.alert.cause {
+        let detail = verdict.alert.cause_detail.as_deref().map(single_line).filter(|detail| !detail.is_empty());
+        page.line(3, &format!("cause {cause}{}", detail.map_or_else(String::new, |detail| format!(": {detail}"))));
     }
 }
 

@@ -78,6 +78,8 @@ fn message(ts: Option<&str>) -> MessageRecord {
 
 fn verdict(state: AlertState, reason: Option<&str>, message: Option<MessageRecord>) -> VerdictRecord {
     let alert = AlertRecord {
+        cause: Some(crate::domain::Cause::Crash),
+        cause_detail: Some("RuntimeError: CUDA".to_owned()),
         id: 3,
         rule: "default".to_owned(),
         task_id: failed().id,

@@ -18,6 +18,7 @@ pub(super) fn group_by(field: GroupField) -> GroupBy {
         GroupField::Status => GroupBy::Status,
         GroupField::Rule => GroupBy::Rule,
         GroupField::State => GroupBy::State,
+        GroupField::Cause => GroupBy::Cause,
         GroupField::Day => GroupBy::Day,
     }
 }

@@ -89,6 +89,7 @@ fn filter(arguments: &HistoryArguments, context: &Context) -> HistoryFilter {
         channels: arguments.channel.clone(),
         reasons: arguments.reason.clone(),
         filters: arguments.filter.clone(),
+        causes: arguments.cause.clone(),
         silence: arguments.silence,
         not: arguments.not.clone(),
         limit: usize::try_from(arguments.limit).unwrap_or(usize::MAX),

@@ -8,7 +8,7 @@ use crate::domain::message::words;
 use crate::domain::{AlertRecord, text};
 
 /// The names of the columns, in the order of the contract.
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 19] = [
     "id",
     "rule",
     "task_id",
@@ -26,6 +26,8 @@ const COLUMNS: [&str; 17] = [
     "message_ts",
     "digest",
     "url",
+    "cause",
+    "cause_detail",
 ];
 
 /// Writes alerts. `width` is the terminal's; `None`: whole values, whatever their length.

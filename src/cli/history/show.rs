@@ -54,6 +54,12 @@ fn in_words(verdict: &VerdictRecord, columns: usize, has_colours: bool) -> Strin
     if let Some(reason) = &alert.reason {
         text.push_str(&format!("\n{}", single_line(reason)));
     }
+    if let Some(cause) = alert.cause {
+        text.push_str(&format!(
+            "\nCause: {cause}{}",
+            alert.cause_detail.as_deref().map_or_else(String::new, in_brackets)
+        ));
+    }
     text.push_str(&format!("\nTask {} {}\n", alert.task_id, alert.url.as_deref().unwrap_or_default()));
     match &verdict.message {
         None => text.push_str("\nThere is no message: none was composed.\n"),
@@ -63,6 +69,10 @@ fn in_words(verdict: &VerdictRecord, columns: usize, has_colours: bool) -> Strin
         }
     }
     text
+}
+
+fn in_brackets(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(" ({})", single_line(detail)) }
 }
 
 fn drawn(payload: &str, columns: usize, colour: Option<BarColour>) -> String {

@@ -131,7 +131,9 @@ impl ColumnKind {
             Self::Task => text::single_line(&alert.task_name),
             Self::Project => or_dash(&alert.project),
             Self::User => or_dash(&alert.user),
-            Self::Why => or_dash(&alert.reason),
+            Self::Why => {
+                alert.reason.as_deref().or_else(|| alert.why()).map_or_else(|| "-".to_owned(), text::single_line)
+            }
         }
     }
 

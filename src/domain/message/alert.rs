@@ -9,10 +9,12 @@ use super::{
     payload, safe, section, words,
 };
 use crate::domain::console::ConsoleTail;
-use crate::domain::{PendingAlert, Task, text};
+use crate::domain::{Cause, PendingAlert, Task, Why, text};
 
 /// The longest configured prefix that is sent; settings refuse a longer one.
 pub(super) const PREFIX_CHARACTERS: usize = 1_000;
+/// The part of a title that a name gets where there is more to say.
+const TITLE_NAME_CHARACTERS: usize = 60;
 /// An outcome older than this when it is told says how late it is.
 const LATE: Duration = Duration::from_mins(15);
 
@@ -33,6 +35,8 @@ pub struct AlertMessage<'a> {
     pub server: &'a str,
     /// The last lines of the console; `None` where they could not be fetched.
     pub console: Option<&'a ConsoleTail>,
+    /// Why the task ended, as far as it is known by now.
+    pub why: Option<&'a Why>,
     /// How long ago the server stamped the outcome.
     pub age: Duration,
 }
@@ -46,7 +50,8 @@ pub(super) fn alert_key(instance: &str, alert: &PendingAlert) -> String {
 pub fn compose_alert(message: &AlertMessage<'_>) -> (String, String) {
     let alert = message.alert;
     let key = alert_key(message.instance, alert);
-    let parts = Parts { text: fallback(alert), blocks: blocks(message), key: key.clone(), facts: facts(alert) };
+    let parts =
+        Parts { text: fallback(alert, message.why), blocks: blocks(message), key: key.clone(), facts: facts(alert) };
     (payload(&Place::New { channel: message.channel_id.to_owned() }, parts), key)
 }
 
@@ -60,14 +65,14 @@ fn facts(alert: &PendingAlert) -> Map<String, Value> {
 }
 
 /// The notification's text, and all that is left where blocks are refused: it names the task's ID.
-fn fallback(alert: &PendingAlert) -> String {
+fn fallback(alert: &PendingAlert, why: Option<&Why>) -> String {
     let task = &alert.task;
     let mut text = format!("Task {}: {}", words::outcome(alert.outcome), safe(name_of(task), 200));
     if let Some(project) = task.project_label() {
         text.push_str(&format!(" in {}", safe(project, 200)));
     }
-    if let Some(reason) = first_reason(task) {
-        text.push_str(&format!(" - {}", safe(reason, 250)));
+    if let Some(why) = why.and_then(known).or_else(|| first_reason(task)) {
+        text.push_str(&format!(" - {}", safe(why, 250)));
     }
     text.push_str(" (");
     if let Some(user) = task.user_label() {
@@ -92,9 +97,7 @@ fn first_line(text: &str) -> &str {
 }
 
 fn blocks(message: &AlertMessage<'_>) -> Vec<Value> {
-    let task = &message.alert.task;
-    let title = format!("Task {}: {}", words::outcome(message.alert.outcome), text::single_line(name_of(task)));
-    let mut blocks = vec![header(&text::truncate_escaped(&title, HEADER_CHARACTERS)), section(&lead(message))];
+    let mut blocks = vec![header(&title(message)), section(&lead(message))];
     let fields = fields(message);
     if !fields.is_empty() {
         blocks.push(json!({ "type": "section", "fields": fields }));
@@ -104,6 +107,36 @@ fn blocks(message: &AlertMessage<'_>) -> Vec<Value> {
     }
     blocks.push(context(&context_line(message)));
     blocks
+}
+
+/// The outcome, the task and, where it is known, why: `Task failed: resnet50 – RuntimeError: CUDA out of memory`. A long
+/// name gives way to why; it stands whole below.
+fn title(message: &AlertMessage<'_>) -> String {
+    let name = text::single_line(name_of(&message.alert.task));
+    let outcome = words::outcome(message.alert.outcome);
+    let title = match message.why.and_then(known) {
+        None => format!("Task {outcome}: {name}"),
+        Some(why) => format!("Task {outcome}: {} – {why}", text::truncate(&name, TITLE_NAME_CHARACTERS)),
+    };
+    text::truncate_escaped(&title, HEADER_CHARACTERS)
+}
+
+/// The line that tells why, if there is one.
+fn known(why: &Why) -> Option<&str> {
+    Some(why.detail.as_str()).filter(|detail| !detail.is_empty())
+}
+
+/// Whether the message says it already: ClearML's own words for the cause that was made of them.
+fn is_told(message: &AlertMessage<'_>, words: &str) -> bool {
+    let Some(why) = message.why else {
+        return false;
+    };
+    let words = words.to_ascii_lowercase();
+    // The worker has a field of its own.
+    let of_agent = words.starts_with("changed by clearml-agent");
+    let of_watchdog = why.cause == Cause::NonResponsive && words.contains("non-responsive");
+    let core = ["exception ", "worker execution "].into_iter().find_map(|start| words.strip_prefix(start));
+    of_agent || of_watchdog || why.detail.to_ascii_lowercase().contains(core.unwrap_or(&words))
 }
 
 /// Prefix, link to the task and its project, and the first line of the server's message as a quote.
@@ -118,7 +151,8 @@ fn lead(message: &AlertMessage<'_>) -> String {
     if let Some(project) = task.project_label() {
         lead.push_str(&format!(" in {}", linked(message.project_url, project, 400)));
     }
-    if let Some(quote) = task.status_message.as_deref().map(first_line).filter(|line| !line.is_empty()) {
+    let quote = task.status_message.as_deref().map(first_line).filter(|line| !line.is_empty());
+    if let Some(quote) = quote.filter(|line| !is_told(message, line)) {
         lead.push_str(&format!("\n>{}", safe(quote, 400)));
     }
     debug_assert!(text::units(&lead) <= SECTION_CHARACTERS + 1_000, "the parts' limits add up to less");
@@ -131,11 +165,14 @@ fn name_of(task: &Task) -> &str {
 
 fn fields(message: &AlertMessage<'_>) -> Vec<Value> {
     let task = &message.alert.task;
-    let reason = task.status_reason.as_deref().map(first_line).filter(|line| !line.is_empty());
+    let reason =
+        task.status_reason.as_deref().map(first_line).filter(|line| !line.is_empty() && !is_told(message, line));
+    let cause = message.why.map(|why| why.cause).filter(|cause| *cause != Cause::Unknown);
     let worker = task.worker.as_deref().filter(|worker| !worker.is_empty());
     let queue = task.queue.as_ref().map(crate::domain::Named::label);
     [
         Some(field("Status", words::outcome(message.alert.outcome))),
+        cause.map(|cause| field("Cause", cause.label())),
         task.user_label().map(|user| field("User", &safe(user, 150))),
         Some(field("Iterations", &task.last_iteration.to_string())),
         run_time(task).map(|run_time| field("Run time", &words::duration(run_time))),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::domain::console::{self, ConsoleTail};
 use crate::domain::decide::tests::task;
-use crate::domain::{Named, Outcome, PendingAlert, Stamp, Status, Task};
+use crate::domain::{Diagnosis, Named, Outcome, PendingAlert, Redactor, Stamp, Status, Task};
 
 fn alert_of(task: Task) -> PendingAlert {
     PendingAlert {
@@ -18,6 +18,7 @@ fn alert_of(task: Task) -> PendingAlert {
         outcome: Outcome::Failed,
         channel: "#ml-alerts".to_owned(),
         url: Some("https://app.example.com/projects/p1/tasks/0123456789abcdef0123456789abcdef/output/log".to_owned()),
+        why: Diagnosis::of_row(&task, &Redactor::new(Vec::new())).map(|diagnosis| diagnosis.why()),
         task,
     }
 }
@@ -31,6 +32,7 @@ fn compose(alert: &PendingAlert, console: Option<&ConsoleTail>, age: Duration, p
         project_url: Some("https://app.example.com/projects/p1"),
         server: "api.example.com",
         console,
+        why: alert.why.as_ref(),
         age,
     });
     let payload: Value = serde_json::from_str(&payload).unwrap();

@@ -184,7 +184,7 @@ impl Rule {
     }
 
     fn manual(&self, task: &Task) -> Option<Suppression> {
-        (!self.conditions.include_manual && task.has_system_tag("development"))
+        (!self.conditions.include_manual && task.is_run_by_hand())
             .then(|| suppressed(Filter::Manual, "started by hand (system tag `development`)".to_owned()))
     }
 

@@ -79,6 +79,15 @@ fn users_are_split_at_commas_and_patterns_are_not() {
 }
 
 #[test]
+fn an_empty_list_is_nobody_for_a_list_and_nothing_else_for_the_rest() {
+    let flags = applied(&[("exclude_users", "[]"), ("project", "[]"), ("message_prefix", "()")]).unwrap();
+    assert!(flags.rule.exclude_users.is_empty());
+    assert_eq!(flags.rule.project.as_deref(), Some("[]"), "a pattern that cannot be read never means every project");
+    assert_eq!(flags.rule.message_prefix.as_deref(), Some("()"));
+    assert!(refused("include_archived", "[]").contains("Args/include_archived"));
+}
+
+#[test]
 fn a_parameter_wins_over_what_was_typed_and_an_empty_one_takes_it_back() {
     let mut flags = AllFlags::default();
     flags.rule.project = Some("typed".to_owned());
