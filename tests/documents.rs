@@ -102,7 +102,7 @@ fn pages() -> Vec<(String, String)> {
     let docs = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     let names = docs.map(|path| format!("docs/{}", path.file_name().unwrap().to_string_lossy()));
     let pages: Vec<_> = names.chain(["README.md".to_owned()]).map(|name| (name.clone(), read(&name))).collect();
-    assert!(pages.len() > 5, "only {} pages", pages.len());
+    assert!(pages.len() >= 5, "only {} pages", pages.len());
     pages
 }
 
