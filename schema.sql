@@ -91,13 +91,12 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_newest ON alerts (status_changed, id);
 -- What was not suppressed, with all that the week's chart counts: its rows are never looked up.
 CREATE INDEX alerts_told ON alerts (status_changed, outcome, filter) WHERE filter IS NULL;
--- A page of history reads along one of the next six: each begins with what is filtered by, and goes on in the order of pages.
-CREATE INDEX alerts_by_project ON alerts (project_id, project, status_changed, id);
-CREATE INDEX alerts_by_user ON alerts (user_id, user, status_changed, id);
-CREATE INDEX alerts_by_rule ON alerts (rule, status_changed, id);
-CREATE INDEX alerts_by_state ON alerts (state, status_changed, id);
-CREATE INDEX alerts_by_outcome ON alerts (outcome, status_changed, id);
-CREATE INDEX alerts_by_cause ON alerts (cause, status_changed, id) WHERE cause IS NOT NULL;
+-- What an alert is of (state, outcome, rule, channel, filter, cause), then the order of pages. A page of history leaps through the
+-- few different beginnings of one of the next four, and reads the first rows behind those that are asked for.
+CREATE INDEX alerts_by_kind ON alerts (state, outcome, rule, channel, filter, cause, status_changed, id);
+CREATE INDEX alerts_by_project ON alerts (project_id, project, user_id, user, state, outcome, rule, channel, filter, cause, status_changed, id);
+CREATE INDEX alerts_by_user ON alerts (user_id, user, state, outcome, rule, channel, filter, cause, status_changed, id);
+CREATE INDEX alerts_by_reason ON alerts (reason, state, outcome, rule, channel, filter, cause, status_changed, id) WHERE reason IS NOT NULL;
 CREATE INDEX alerts_by_silence ON alerts (silence_id, status_changed, id) WHERE silence_id IS NOT NULL;
 CREATE INDEX alerts_by_task ON alerts (task_id, id);
 CREATE INDEX alerts_by_delivery ON alerts (delivery_id) WHERE delivery_id IS NOT NULL;
@@ -105,6 +104,13 @@ CREATE INDEX alerts_by_delivery ON alerts (delivery_id) WHERE delivery_id IS NOT
 CREATE INDEX alerts_to_compose ON alerts (channel, status_changed, id) WHERE state IN ('pending', 'held') AND delivery_id IS NULL;
 CREATE INDEX alerts_open ON alerts (created_at) WHERE state IN ('pending', 'sending', 'unknown', 'held');
 CREATE INDEX alerts_dead ON alerts (id) WHERE state = 'dead' AND dropped_at IS NULL;
+
+-- The names in `alerts` by any three characters of them, so that a part of a name is found without reading all of them. It
+-- holds no text: what it finds is compared with the alert's own name.
+CREATE VIRTUAL TABLE alert_names USING fts5 (task_name, content = '', columnsize = 0, detail = none, tokenize = 'trigram');
+CREATE TRIGGER alert_named AFTER INSERT ON alerts BEGIN
+    INSERT INTO alert_names (rowid, task_name) VALUES (new.id, new.task_name);
+END;
 
 -- What is not to be told for a while. An outcome that a silence covers is recorded as suppressed, with the silence.
 CREATE TABLE silences (

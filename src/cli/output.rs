@@ -30,6 +30,37 @@ pub(super) fn text(text: &str) -> io::Result<bool> {
     write(|out| out.write_all(text.as_bytes()))
 }
 
+/// Writes a report: on a terminal, its long lines are folded between words.
+pub(super) fn report(report: &str) -> io::Result<bool> {
+    match width() {
+        Some(width) => text(&report.lines().map(|line| folded(line, width)).collect::<String>()),
+        None => text(report),
+    }
+}
+
+/// A line as lines that fit, the further ones further in. Advice begins a line of its own, so that a command in it can be
+/// copied whole where it fits.
+fn folded(line: &str, width: u16) -> String {
+    if line.width() <= usize::from(width) {
+        return format!("{line}\n");
+    }
+    if let Some((found, advice)) = line.split_once(" -> ") {
+        return folded(found, width) + &folded(&format!("    -> {advice}"), width);
+    }
+    let indent = " ".repeat((line.len() - line.trim_start().len() + 4).min(usize::from(width) / 2));
+    let (mut folded, mut current) = (String::new(), String::new());
+    for word in line.split_inclusive(' ') {
+        let is_full = current.width() + word.trim_end().width() > usize::from(width);
+        if is_full && !current.trim().is_empty() {
+            folded.push_str(current.trim_end());
+            folded.push('\n');
+            current.clone_from(&indent);
+        }
+        current.push_str(word);
+    }
+    folded + current.trim_end() + "\n"
+}
+
 /// The terminal's width; `None` where results go to a pipe or a file, which get whole values.
 pub(super) fn width() -> Option<u16> {
     is_terminal().then(|| columns(terminal_size_of(io::stdout())))
@@ -74,5 +105,15 @@ mod tests {
         assert_eq!(wrap("error: one two three", 10), "error: one\ntwo three");
         assert_eq!(wrap("a http://a.very.long/address b", 8), "a\nhttp://a.very.long/address\nb");
         assert_eq!(wrap("", 8), "");
+    }
+
+    #[test]
+    fn a_report_folds_between_words_and_gives_advice_a_line_of_its_own() {
+        assert_eq!(folded("ok       short: line", 20), "ok       short: line\n");
+        assert_eq!(folded("  by ada: storage maintenance", 20), "  by ada: storage\n      maintenance\n");
+        let item = "warning  database  owner: others can read -> chmod 600 /a.db";
+        assert_eq!(folded(item, 30), "warning  database  owner:\n    others can read\n    -> chmod 600 /a.db\n");
+        let address = "  https://app.example.com/projects/a/tasks/b/output/log";
+        assert_eq!(folded(address, 20), format!("{address}\n"), "what is one word stays one");
     }
 }

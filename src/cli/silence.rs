@@ -1,7 +1,5 @@
 //! `silence`: add, list and end silences. A running service obeys from its next poll on.
 
-use std::io::{self, Write};
-
 use super::arguments::{ReportFormat, SilenceAdd, SilenceCommand, SilenceEnd, SilenceList};
 use super::exit::Exit;
 use super::start::Context;
@@ -80,24 +78,17 @@ async fn list(arguments: &SilenceList, context: &Context) -> anyhow::Result<Exit
     let store = assemble::read_database(&path)?;
     let now = context.clock.now();
     let silences = store.silences(arguments.all, now).await?;
-    output::write(|out| match arguments.format {
-        ReportFormat::Text => table(out, &silences, now),
-        ReportFormat::Json => {
-            serde_json::to_writer_pretty(&mut *out, &silences)?;
-            writeln!(out)
+    match arguments.format {
+        ReportFormat::Text if silences.is_empty() => output::text("No silence is in force.\n")?,
+        ReportFormat::Text => {
+            output::report(&silences.iter().map(|silence| in_words(silence, now)).collect::<String>())?
         }
-    })?;
+        ReportFormat::Json => output::text(&(serde_json::to_string_pretty(&silences)? + "\n"))?,
+    };
     Ok(Exit::Done)
 }
 
-fn table(out: &mut dyn Write, silences: &[SilenceRecord], now: Stamp) -> io::Result<()> {
-    if silences.is_empty() {
-        return writeln!(out, "No silence is in force.");
-    }
-    silences.iter().try_for_each(|silence| in_words(out, silence, now))
-}
-
-fn in_words(out: &mut dyn Write, silence: &SilenceRecord, now: Stamp) -> io::Result<()> {
+fn in_words(silence: &SilenceRecord, now: Stamp) -> String {
     let state = match &silence.ended_by {
         _ if silence.ends_at > now => "in force".to_owned(),
         Some(by) => format!("ended by {by}"),
@@ -106,8 +97,8 @@ fn in_words(out: &mut dyn Write, silence: &SilenceRecord, now: Stamp) -> io::Res
     let until = silence.ends_at.to_timestamp().strftime("%Y-%m-%d %H:%M:%S");
     let [state, covers] = [state, silence.covers.to_string()].map(|text| single_line(&text));
     let [author, reason] = [&silence.author, &silence.reason].map(|text| single_line(text));
-    writeln!(out, "{:>4}  {state}, until {until} UTC, {} silenced", silence.id, silence.silenced)?;
-    writeln!(out, "      {covers}\n      {author}: {reason}")
+    let (id, silenced) = (silence.id, silence.silenced);
+    format!("{id:>4}  {state}, until {until} UTC, {silenced} silenced\n      {covers}\n      {author}: {reason}\n")
 }
 
 async fn end(arguments: SilenceEnd, context: &Context) -> anyhow::Result<Exit> {

@@ -1,5 +1,7 @@
 //! How a running service is watched: its pages and its heartbeat, beside it and never in its way.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -8,9 +10,11 @@ use super::start::{Context, Monitor};
 use super::supervisor;
 use crate::monitor::{Heartbeat, Status};
 use crate::settings::{self, Listen, Readers, Settings, WebSettings};
-use crate::store::Access;
-use crate::store::Store;
+use crate::store::{Access, Limits, Store};
 use crate::web::{self, Facts, Opened, Site};
+
+/// A page that asks the database for longer is broken off: a reader waits no longer, and others get their turn.
+const LONGEST_QUESTION: Duration = Duration::from_secs(3);
 
 /// What watches a service that is starting.
 pub(super) struct Watched {
@@ -55,7 +59,8 @@ impl Watched {
                 watches: super::assemble::in_words(&monitor.rule),
                 channel: monitor.rule.destination.to_string(),
             };
-            let reader = Store::open(monitor.store.path(), Access::Read, "")?;
+            let limits = Limits { longest_question: Some(LONGEST_QUESTION), ..Limits::default() };
+            let reader = Store::open_with(monitor.store.path(), Access::Read, "", limits)?;
             site.open(Opened { own: monitor.store.clone(), reader, facts });
         }
         if let Some(url) = self.settings.heartbeat {

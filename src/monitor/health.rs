@@ -94,6 +94,7 @@ fn parked_in_words(channel: &ParkedChannel) -> String {
 mod tests {
     use super::*;
     use crate::monitor::PollReport;
+    use crate::store::Access;
 
     #[test]
     fn a_good_poll_may_be_three_periods_old_and_always_a_minute() {
@@ -102,6 +103,19 @@ mod tests {
             status.polled(&PollReport::default(), Duration::ZERO, Stamp::EPOCH, None);
             let problem = polling(&status.figures(), Stamp::from_millis(age * 1_000));
             assert_eq!(problem.is_none(), is_good, "{refresh} {age}: {problem:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_that_takes_no_change_is_a_problem() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("alerts.db");
+        let own = Store::open(&path, Access::Own { wait: Duration::ZERO }, "i").unwrap();
+        let read_only = Store::open(&path, Access::Read, "").unwrap();
+        let status = Status::new(Stamp::EPOCH, Duration::from_secs(10));
+        for (store, is_good) in [(&own, true), (&read_only, false)] {
+            let problem = database(&status.figures(), store).await;
+            assert_eq!(problem.is_none(), is_good, "{problem:?}");
         }
     }
 

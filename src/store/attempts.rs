@@ -95,16 +95,6 @@ impl Store {
         })
         .await
     }
-
-    /// Gives up an edit whose message is gone: its alerts are composed anew.
-    pub async fn abandon_edit(&self, delivery: i64, reason: &'static str) -> Result<(), StoreError> {
-        self.change(move |tx| {
-            let open = [DeliveryState::Sending, DeliveryState::Pending, DeliveryState::Held, DeliveryState::Unknown];
-            require(tx, delivery, "to be given up", &open)?;
-            Ok(give_up_unseen(tx, delivery, reason)?)
-        })
-        .await
-    }
 }
 
 fn give_up_unseen(tx: &Transaction<'_>, delivery: i64, reason: &str) -> rusqlite::Result<()> {

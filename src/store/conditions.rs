@@ -3,13 +3,14 @@
 
 use rusqlite::types::Value;
 
-use super::history::{Exclusion, HistoryFilter, Place};
+use super::exclusion::Exclusion;
+use super::history::{HistoryFilter, Place};
 
 /// A task by the beginning of its ID or a part of its name; the value stands twice.
-const TASK: &str = "(instr(a.task_id, lower(?)) = 1 OR instr(lower(a.task_name), lower(?)) > 0)";
-const PROJECT: &str = "(instr(lower(a.project), lower(?)) > 0 OR a.project_id = ?)";
-const USER: &str = "(instr(lower(a.user), lower(?)) > 0 OR a.user_id = ?)";
-const REASON: &str = "instr(lower(a.reason), lower(?)) > 0";
+const TASK: &str = "(instr(a.task_id, lower(?)) = 1 OR holds(a.task_name, ?))";
+const PROJECT: &str = "(holds(a.project, ?) OR a.project_id = ?)";
+const USER: &str = "(holds(a.user, ?) OR a.user_id = ?)";
+const REASON: &str = "holds(a.reason, ?)";
 const CHANNEL: &str = "ltrim(a.channel, '#')";
 
 /// Clauses that all must hold.

@@ -156,7 +156,7 @@ fn no_question_costs_more_after_a_long_history() {
 fn a_walk_would_be_noticed() {
     let (_directory, store) = with_history(1_000);
     let connection = store.connection().unwrap();
-    let sql = "SELECT count(*) FROM alerts WHERE reason = 'x'";
+    let sql = "SELECT count(*) FROM alerts WHERE snapshot = 'x'";
     assert!(steps(&connection, sql, &[]) > 1_000);
     assert!(plan(&connection, sql, &[]).iter().any(|line| is_walk(line)));
 }

@@ -193,6 +193,12 @@ pub enum StoreError {
         /// Which row, and what was to be done with it.
         what: String,
     },
+    /// A question that was broken off, so that others get their turn.
+    #[error("this would take longer than {} s", .limit.as_secs_f64())]
+    TookTooLong {
+        /// How long it may take.
+        limit: Duration,
+    },
     /// Anything else SQLite or the system says.
     #[error("the database {path} failed: {detail}")]
     Other {

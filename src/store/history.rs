@@ -4,8 +4,10 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::conditions::Conditions;
-use super::driver::{self, Driver};
+use super::exclusion::Exclusion;
 use super::rows::{count, maybe_cause, maybe_stamp, outcome, stamp, word};
+use super::search;
+use super::span::Span;
 use super::{Store, StoreError};
 use crate::domain::{AlertRecord, AlertState, Cause, Filter, Outcome, Stamp};
 
@@ -42,31 +44,6 @@ pub struct HistoryFilter {
     pub not: Vec<Exclusion>,
     /// At most so many rows.
     pub limit: usize,
-}
-
-/// Something that is left out of history; the texts mean what they mean in a filter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Exclusion {
-    /// Projects.
-    Project(String),
-    /// Tasks.
-    Task(String),
-    /// A user.
-    User(String),
-    /// An outcome.
-    Status(Outcome),
-    /// A state.
-    State(AlertState),
-    /// A rule.
-    Rule(String),
-    /// A channel.
-    Channel(String),
-    /// A part of the reason.
-    Reason(String),
-    /// A filter.
-    Filter(Filter),
-    /// A cause.
-    Cause(Cause),
 }
 
 /// Where a page of history begins and which way it goes.
@@ -130,18 +107,21 @@ impl Store {
     }
 }
 
-fn history(connection: &Connection, filter: &HistoryFilter, order: Order) -> rusqlite::Result<Vec<AlertRecord>> {
-    if Conditions::of(filter) == Conditions::of_range(filter) || matches!(order, Order::RecordedAfter(_)) {
+pub(super) fn history(
+    connection: &Connection,
+    filter: &HistoryFilter,
+    order: Order,
+) -> rusqlite::Result<Vec<AlertRecord>> {
+    let Some(span) = Span::of(filter, order).filter(|_| Conditions::of(filter) != Conditions::of_range(filter)) else {
         return ask(connection, question(filter, order));
-    }
-    // What matches often is found among the nearest alerts, whatever the filters; what matches seldom is worth an index.
+    };
+    // What matches often is found among the nearest alerts, whatever the filters; what matches seldom is worth a search.
     let near = ask(connection, question_near(filter, order))?;
-    if near.len() >= filter.limit {
+    if near.len() >= filter.limit || !span.has_more(connection, NEAR)? {
         return Ok(near);
     }
-    match driver::choose(connection, filter)? {
-        Some(driver) if driver.beginnings.is_empty() => Ok(Vec::new()),
-        Some(driver) => ask(connection, question_along(&driver, filter, order)),
+    match search::page(connection, filter, span)? {
+        Some(places) => ask(connection, question_of(&places, span)),
         None => ask(connection, question(filter, order)),
     }
 }
@@ -153,7 +133,7 @@ fn ask(connection: &Connection, (sql, values): (String, Vec<Value>)) -> rusqlite
 }
 
 /// The query that looks through the nearest alerts alone: when it finds a whole page, that is the page.
-pub(super) fn question_near(filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
+fn question_near(filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
     let range = HistoryFilter { since: filter.since, until: filter.until, ..HistoryFilter::default() };
     let (near, order) = page_of(&range, order);
     let conditions = Conditions::of(filter);
@@ -200,24 +180,15 @@ pub(super) fn question(filter: &HistoryFilter, order: Order) -> (String, Vec<Val
     (sql, conditions.values().chain([count(filter.limit).into()]).collect())
 }
 
-/// The query that reads one page from each beginning of an index, and takes the first of all of them.
-pub(super) fn question_along(driver: &Driver, filter: &HistoryFilter, order: Order) -> (String, Vec<Value>) {
-    let (conditions, order) = page_of(filter, order);
-    let limit = Value::from(count(filter.limit));
-    let one = format!(
-        "SELECT id FROM (SELECT a.id FROM alerts AS a INDEXED BY {} WHERE {} AND {} ORDER BY {order} LIMIT ?)",
-        driver.index,
-        driver.clause,
-        conditions.sql()
-    );
-    let each = vec![one.as_str(); driver.beginnings.len()].join(" UNION ALL ");
+/// The query for the alerts at some places, in the order of a page.
+fn question_of(places: &[Place], span: Span) -> (String, Vec<Value>) {
     let sql = format!(
-        "SELECT {COLUMNS} FROM alerts AS a LEFT JOIN deliveries AS d ON d.id = a.delivery_id WHERE a.id IN ({each}) ORDER BY {order} LIMIT ?"
+        "SELECT {COLUMNS} FROM alerts AS a LEFT JOIN deliveries AS d ON d.id = a.delivery_id
+         WHERE a.id IN (SELECT value FROM json_each(?)) ORDER BY {}",
+        span.order()
     );
-    let beginnings = driver.beginnings.iter().flat_map(|beginning| {
-        beginning.iter().cloned().chain(conditions.values()).chain([limit.clone()]).collect::<Vec<_>>()
-    });
-    (sql, beginnings.chain([limit.clone()]).collect())
+    let numbers: Vec<i64> = places.iter().map(|place| place.id).collect();
+    (sql, vec![search::numbers_as_json(&numbers).into()])
 }
 
 /// A query for rows of history with `more` columns.

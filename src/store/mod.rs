@@ -10,16 +10,19 @@ mod costs;
 mod dead;
 mod deep;
 mod deliveries;
-mod driver;
 mod error;
+mod exclusion;
 mod explain;
+mod facets;
 mod file;
+mod fold;
 mod history;
 #[cfg(test)]
 mod history_costs;
 mod letters;
 mod lock;
 mod monitor;
+mod names;
 mod open;
 mod outbox;
 mod pages;
@@ -27,15 +30,18 @@ mod queue;
 mod retarget;
 mod rows;
 mod schema;
+mod search;
 mod sight;
 mod silences;
 mod site;
+mod span;
 mod statistics;
 mod upgrade;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
@@ -47,8 +53,9 @@ pub use channels::{ChannelRecord, Pause};
 pub use dead::{Retried, Which};
 pub use deliveries::{Delivery, DeliveryKind, Method, NewDelivery};
 pub use error::StoreError;
+pub use exclusion::Exclusion;
 pub use explain::{MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord};
-pub use history::{Exclusion, HistoryFilter, Order, Place};
+pub use history::{HistoryFilter, Order, Place};
 pub use letters::{AttemptRecord, DeadLetter, DeadLetterDetail};
 pub use lock::InstanceLock;
 pub use monitor::MonitorRecord;
@@ -63,6 +70,9 @@ pub use upgrade::Upgraded;
 
 use error::Stop;
 use site::Site;
+
+/// Steps of SQLite's machine between two looks at how long a question takes: some ten microseconds.
+const BETWEEN_LOOKS: i32 = 1_000;
 
 type PooledConnection = r2d2::PooledConnection<SqliteConnectionManager>;
 
@@ -129,10 +139,18 @@ impl Store {
         self.blocking(move |store| store.change_now(change)).await
     }
 
-    /// [`Store::read`] on this thread.
+    /// [`Store::read`] on this thread. Ends with [`StoreError::TookTooLong`] where the store has a limit for questions.
     pub fn read_now<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let connection = self.connection()?;
-        question(&connection).map_err(|error| self.explain(&error))
+        let Some(limit) = self.inner.site.limits.longest_question else {
+            return question(&connection).map_err(|error| self.explain(&error));
+        };
+        let started = Instant::now();
+        let explain = |error: rusqlite::Error| self.explain(&error);
+        connection.progress_handler(BETWEEN_LOOKS, Some(move || started.elapsed() >= limit)).map_err(explain)?;
+        let answer = question(&connection).map_err(explain);
+        connection.progress_handler(0, None::<fn() -> bool>).map_err(explain)?;
+        answer
     }
 
     /// [`Store::write`] on this thread.

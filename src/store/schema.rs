@@ -74,6 +74,7 @@ fn fill(draft: &Path, instance: &str) -> rusqlite::Result<()> {
 pub(super) fn configure(connection: &Connection, site: &Site, read_only: bool) -> rusqlite::Result<()> {
     connection.busy_timeout(site.limits.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(64);
+    super::fold::teach(connection)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // What a damaged or hostile file says about itself is not believed.
     connection.pragma_update(None, "cell_size_check", true)?;

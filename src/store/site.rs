@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rusqlite::ErrorCode;
+
 use super::error::{Stop, StoreError};
 
 /// SQLite's limits. The program uses the defaults; tests shorten them.
@@ -12,11 +14,13 @@ pub struct Limits {
     pub busy_timeout: Duration,
     /// The file grows to at most so many pages; `None`: as far as the disk goes.
     pub max_pages: Option<u32>,
+    /// A question that takes longer is broken off; `None`: it may take as long as it takes.
+    pub longest_question: Option<Duration>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { busy_timeout: Duration::from_secs(5), max_pages: None }
+        Self { busy_timeout: Duration::from_secs(5), max_pages: None, longest_question: None }
     }
 }
 
@@ -31,7 +35,12 @@ pub(super) struct Site {
 
 impl Site {
     pub(super) fn explain(&self, error: &rusqlite::Error) -> StoreError {
-        StoreError::from_sqlite(&self.path, self.limits.busy_timeout, error)
+        match self.limits.longest_question {
+            Some(limit) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+                StoreError::TookTooLong { limit }
+            }
+            _ => StoreError::from_sqlite(&self.path, self.limits.busy_timeout, error),
+        }
     }
 
     pub(super) fn explain_stop(&self, stop: Stop) -> StoreError {

@@ -82,6 +82,11 @@ impl Store {
         self.read_now(|connection| groups(connection, filter, by))
     }
 
+    /// [`Store::groups`] on the blocking pool.
+    pub async fn groups_page(&self, filter: HistoryFilter, by: GroupBy) -> Result<Vec<Group>, StoreError> {
+        self.read(move |connection| groups(connection, &filter, by)).await
+    }
+
     /// How many, and how late.
     pub fn statistics(&self, filter: &HistoryFilter) -> Result<Statistics, StoreError> {
         self.read_now(|connection| statistics(connection, filter))

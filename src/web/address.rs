@@ -1,9 +1,9 @@
 //! The address of a list of alerts: the filters of `history` by the same names, and where the page begins. What is not
 //! understood is refused, never left out: a filter never widens.
 
-use crate::domain::{AlertState, Cause, Outcome, Stamp};
+use crate::domain::{AlertState, Cause, Filter, Outcome, Stamp};
 use crate::settings::time::parse_since;
-use crate::store::{HistoryFilter, Order, Place};
+use crate::store::{Exclusion, GroupBy, HistoryFilter, Order, Place};
 
 /// Alerts on a page unless the address says otherwise.
 pub(super) const USUAL_LIMIT: usize = 50;
@@ -17,6 +17,8 @@ pub(super) struct Asked {
     pub(super) filter: HistoryFilter,
     /// Where the page begins.
     pub(super) begin: Begin,
+    /// What is counted by, instead of listing alerts.
+    pub(super) group_by: Option<GroupBy>,
     /// The filters as they were typed, name and text, in their order.
     pub(super) typed: Vec<(String, String)>,
 }
@@ -60,6 +62,21 @@ impl Begin {
     }
 }
 
+/// What alerts can be counted by, by the words of `history --group-by`.
+pub(super) const FIELDS: [(GroupBy, &str); 7] = [
+    (GroupBy::Project, "project"),
+    (GroupBy::User, "user"),
+    (GroupBy::Status, "status"),
+    (GroupBy::Rule, "rule"),
+    (GroupBy::State, "state"),
+    (GroupBy::Cause, "cause"),
+    (GroupBy::Day, "day"),
+];
+
+fn field(word: &str) -> Option<GroupBy> {
+    FIELDS.iter().find(|(_, name)| *name == word).map(|(by, _)| *by)
+}
+
 fn in_address(place: Place) -> String {
     format!("{}.{}", place.status_changed.as_millis(), place.id)
 }
@@ -72,7 +89,7 @@ fn from_address(text: &str) -> Option<Place> {
 /// Reads the part of an address behind the `?`. The error is a sentence for the reader.
 pub(super) fn read(query: &str, now: Stamp) -> Result<Asked, String> {
     let filter = HistoryFilter { limit: USUAL_LIMIT, ..HistoryFilter::default() };
-    let mut asked = Asked { filter, begin: Begin::Newest, typed: Vec::new() };
+    let mut asked = Asked { filter, begin: Begin::Newest, group_by: None, typed: Vec::new() };
     for (name, text) in url::form_urlencoded::parse(query.as_bytes()) {
         let text = text.trim();
         // An empty field of the form filters nothing.
@@ -101,6 +118,16 @@ impl Asked {
             "cause" => filter.causes.push(Cause::parse(text).ok_or_else(|| not("cause"))?),
             "rule" => filter.rules.push(text.to_owned()),
             "channel" => filter.channels.push(text.to_owned()),
+            "reason" => filter.reasons.push(text.to_owned()),
+            "filter" => {
+                let found = Filter::ALL.into_iter().find(|filter| filter.as_str() == text);
+                filter.filters.push(found.ok_or_else(|| not("filter"))?);
+            }
+            "silence" => filter.silence = Some(text.parse().map_err(|_| not("number of a silence"))?),
+            "not" => filter
+                .not
+                .push(Exclusion::parse(text).map_err(|error| format!("“{text}” leaves nothing out: {error}."))?),
+            "group-by" => self.group_by = Some(field(text).ok_or_else(|| not("field to count by"))?),
             "limit" => {
                 let number = text.parse().ok().filter(|number| (1..=LARGEST_LIMIT).contains(number));
                 filter.limit = number.ok_or_else(|| not("number from 1 to 500"))?;
@@ -114,6 +141,18 @@ impl Asked {
             self.typed.push((name.to_owned(), text.to_owned()));
         }
         Ok(())
+    }
+
+    /// The address of the alerts that a count stands for; `None` where no filter tells them from the others.
+    pub(super) fn href_of_group(&self, by: GroupBy, name: &str) -> Option<String> {
+        let filter = match by {
+            GroupBy::Day => return None,
+            by => FIELDS.iter().find(|(field, _)| *field == by)?.1,
+        };
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let kept = self.typed.iter().filter(|(typed, _)| typed != "group-by" && typed != filter);
+        query.extend_pairs(kept).append_pair(filter, name);
+        Some(format!("/alerts?{}", query.finish()))
     }
 
     /// The address of the same list, beginning elsewhere.
@@ -155,6 +194,20 @@ mod tests {
         assert_eq!(asked.filter.tasks, ["<b>"]);
         assert_eq!(asked.filter.causes, [Cause::Crash]);
         assert_eq!((asked.filter.users.len(), asked.filter.limit), (0, 7));
+        let more =
+            read("reason=disk&filter=silence&silence=3&not=user%3Dbob&not=state%3Dsent&group-by=day", NOW).unwrap();
+        assert_eq!((more.filter.reasons, more.filter.filters), (vec!["disk".to_owned()], vec![Filter::Silence]));
+        assert_eq!((more.filter.silence, more.group_by), (Some(3), Some(GroupBy::Day)));
+        let not = [Exclusion::User("bob".to_owned()), Exclusion::State(AlertState::Sent)];
+        assert_eq!(more.filter.not, not);
+    }
+
+    #[test]
+    fn a_count_leads_to_its_alerts() {
+        let asked = read("since=1h&project=vision&not=user%3Dbob&group-by=project", NOW).unwrap();
+        let href = asked.href_of_group(GroupBy::Project, "vision/a&b").unwrap();
+        assert_eq!(href, "/alerts?since=1h&not=user%3Dbob&project=vision%2Fa%26b");
+        assert_eq!(asked.href_of_group(GroupBy::Day, "2026-11-22"), None);
     }
 
     #[test]
@@ -163,12 +216,17 @@ mod tests {
             "since=whenever",
             "status=running",
             "state=x",
-            "cause=x",
             "limit=0",
             "limit=501",
             "before=1",
             "colour=red",
             "from=x",
+            "not=bob",
+            "not=state%3Dx",
+            "filter=x",
+            "cause=x",
+            "silence=x",
+            "group-by=task",
         ] {
             assert!(read(wrong, NOW).is_err(), "{wrong}");
         }

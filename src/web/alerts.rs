@@ -6,11 +6,12 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::address::{self, Asked, Begin};
+use super::counts;
 use super::frame::{self, Frame};
 use super::page::{Absent, opened, shown};
 use super::site::Site;
 use crate::domain::message::words;
-use crate::domain::{AlertRecord, AlertState, Cause, Outcome};
+use crate::domain::{AlertRecord, AlertState, Cause, Filter, Outcome};
 use crate::store::{HistoryFilter, Place, Store, StoreError};
 
 /// One page of the list.
@@ -28,15 +29,28 @@ pub(super) async fn page(State(site): State<Site>, RawQuery(query): RawQuery) ->
         Err(problem) => return Ok((StatusCode::BAD_REQUEST, refused(&problem)).into_response()),
     };
     let _turn = site.turn().await;
-    let page = read(&opened.reader, &asked).await?;
-    let frame = Frame { title: "Alerts".to_owned(), place: frame::Place::Alerts, refresh: Some(30) };
-    let main = html! {
-        h1 { "Alerts" }
-        (form(&asked))
-        (table(&page.alerts))
-        (pager(&asked, &page))
+    let found = match asked.group_by {
+        Some(by) => {
+            opened.reader.groups_page(asked.filter.clone(), by).await.map(|groups| counts::table(&asked, by, &groups))
+        }
+        None => read(&opened.reader, &asked).await.map(|page| html! { (table(&page.alerts)) (pager(&asked, &page)) }),
     };
-    Ok(shown(&frame, &main).into_response())
+    let (status, found) = match found {
+        Err(error @ StoreError::TookTooLong { .. }) => (StatusCode::SERVICE_UNAVAILABLE, too_much(&error)),
+        found => (StatusCode::OK, found?),
+    };
+    let frame = Frame { title: "Alerts".to_owned(), place: frame::Place::Alerts, refresh: Some(30) };
+    let main = html! { h1 { "Alerts" } (form(&asked)) (found) };
+    Ok((status, shown(&frame, &main)).into_response())
+}
+
+fn too_much(error: &StoreError) -> Markup {
+    html! {
+        p.problem role="alert" {
+            "Not answered: " (error.to_string()) ". Narrow it: give a time in “Since”, a project, a user, or at least three "
+            "letters of a task's name. `clearml-alerts history` takes the same filters and all the time it needs."
+        }
+    }
 }
 
 fn refused(problem: &str) -> impl IntoResponse {
@@ -111,8 +125,8 @@ pub(super) fn name_of(alert: &AlertRecord) -> &str {
 
 fn form(asked: &Asked) -> Markup {
     let outcomes = Outcome::ALL.map(|outcome| (outcome.as_str(), words::outcome(outcome)));
-    let states = AlertState::ALL.map(|state| (state.as_str(), state.as_str()));
     let causes = Cause::ALL.map(|cause| (cause.as_str(), cause.label()));
+    let states = AlertState::ALL.map(|state| (state.as_str(), state.as_str()));
     html! {
         form.filters method="get" action="/alerts" role="search" aria-label="Filter alerts" {
             (field(asked, "task", "Task", "name or ID"))
@@ -123,7 +137,8 @@ fn form(asked: &Asked) -> Markup {
             (choice(asked, "cause", "Cause", &causes))
             (field(asked, "since", "Since", "24h, today, date"))
             (field(asked, "until", "Until", "today, date"))
-            @for name in ["rule", "channel", "limit"] {
+            (further(asked))
+            @for name in ["limit", "silence"] {
                 @for text in asked.text_of(name).into_iter().chain(asked.further_texts_of(name)) {
                     input type="hidden" name=(name) value=(text);
                 }
@@ -131,6 +146,27 @@ fn form(asked: &Asked) -> Markup {
             div.buttons {
                 button type="submit" { "Filter" }
                 @if !asked.typed.is_empty() { " " a href="/alerts" { "Clear" } }
+            }
+        }
+    }
+}
+
+/// What is asked for less often, out of the way until it is used.
+fn further(asked: &Asked) -> Markup {
+    let names = ["rule", "channel", "reason", "filter", "not", "group-by"];
+    let is_used = names.iter().any(|name| asked.text_of(name).is_some());
+    let filters = Filter::ALL.map(|filter| (filter.as_str(), filter.as_str()));
+    let fields = address::FIELDS.map(|(_, name)| (name, name));
+    html! {
+        details.further open[is_used] {
+            summary { "More filters, and counts" }
+            div {
+                (choice_or(asked, "group-by", "Count by", "list alerts", &fields))
+                (field(asked, "not", "Leave out", "user=bob"))
+                (field(asked, "reason", "Reason", "part of it"))
+                (choice(asked, "filter", "Kept quiet by", &filters))
+                (field(asked, "rule", "Rule", "its name"))
+                (field(asked, "channel", "Channel", "its name"))
             }
         }
     }
@@ -144,12 +180,16 @@ fn field(asked: &Asked, name: &str, label: &str, hint: &str) -> Markup {
 }
 
 fn choice(asked: &Asked, name: &str, label: &str, options: &[(&str, &str)]) -> Markup {
+    choice_or(asked, name, label, "any", options)
+}
+
+fn choice_or(asked: &Asked, name: &str, label: &str, none: &str, options: &[(&str, &str)]) -> Markup {
     let chosen = asked.text_of(name);
     html! {
         label {
             span { (label) }
             select name=(name) {
-                option value="" { "any" }
+                option value="" { (none) }
                 @for (value, shown) in options {
                     option value=(value) selected[chosen == Some(*value)] { (shown) }
                 }
@@ -177,5 +217,70 @@ fn turn(asked: &Asked, begin: Option<Begin>, label: &str) -> Markup {
     match begin {
         Some(begin) => html! { a href=(asked.href(begin)) { (label) } },
         None => html! { span aria-hidden="true" { (label) } },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::monitor::Status;
+    use crate::settings::Readers;
+    use crate::store::{Access, Limits};
+    use crate::web::{Facts, Opened};
+
+    const MANY_ALERTS: &str = include_str!("../../benches/many_alerts.sql");
+
+    /// The pages of a database with 2,000 alerts, each question with so much time.
+    fn site(directory: &tempfile::TempDir, time: Duration) -> Site {
+        let path = directory.path().join("alerts.db");
+        let own = Store::open(&path, Access::Own { wait: Duration::ZERO }, "i").unwrap();
+        own.write_now(|tx| tx.execute_batch(&MANY_ALERTS.replace("{rows}", "2000"))).unwrap();
+        let limits = Limits { longest_question: Some(time), ..Limits::default() };
+        let reader = Store::open_with(&path, Access::Read, "", limits).unwrap();
+        let clock = Clock::system();
+        let status = Status::new(clock.now(), Duration::from_secs(10));
+        let site = Site::new(&Readers::ThisMachine, status, clock);
+        let facts = Facts { server: String::new(), watches: String::new(), channel: String::new() };
+        site.open(Opened { own, reader, facts });
+        site
+    }
+
+    async fn asked(site: &Site, query: &str) -> (StatusCode, String) {
+        let answer = page(State(site.clone()), RawQuery(Some(query.to_owned()))).await.unwrap();
+        let status = answer.status();
+        let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_question_that_takes_too_long_is_broken_off_and_says_what_to_narrow() {
+        let directory = tempfile::tempdir().unwrap();
+        let site = site(&directory, Duration::ZERO);
+        for query in ["task=zz", "group-by=project"] {
+            let (status, body) = asked(&site, query).await;
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{query}");
+            assert!(body.contains("role=\"alert\"") && body.contains("Narrow it"), "{body}");
+        }
+        let (_, form) = asked(&site, "task=zz").await;
+        assert!(form.contains("name=\"task\" value=\"zz\""), "what was typed can be changed: {form}");
+    }
+
+    #[tokio::test]
+    async fn counts_lead_to_their_alerts_and_what_is_left_out_stays_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let site = site(&directory, Duration::from_mins(1));
+        let (status, counts) = asked(&site, "group-by=status&not=status%3Dcompleted").await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(counts.contains("href=\"/alerts?not=status%3Dcompleted&amp;status=failed\""), "{counts}");
+        assert!(
+            counts.contains("1,400") && counts.contains("stopped") && !counts.contains("&amp;status=completed\""),
+            "{counts}"
+        );
+        assert!(counts.contains("<details class=\"further\" open"), "{counts}");
+        let (_, list) = asked(&site, "not=status%3Dcompleted&not=status%3Dfailed").await;
+        assert!(list.contains("outcome-stopped") && !list.contains("outcome-failed"), "{list}");
     }
 }

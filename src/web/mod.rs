@@ -9,6 +9,8 @@ mod alert;
 mod alerts;
 mod assets;
 mod chart;
+mod connections;
+mod counts;
 mod frame;
 mod guard;
 mod message;
@@ -27,8 +29,13 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use connections::Connections;
+
 pub use metrics::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 pub use site::{Facts, Opened, Site};
+
+/// Connections at the same time; a browser opens six.
+const MOST_CONNECTIONS: usize = 64;
 
 /// Listens on an address; fails with what the system says.
 pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -37,7 +44,9 @@ pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// Serves the pages until `stop` is set; requests that are under way are finished.
 pub async fn serve(listener: TcpListener, site: Site, stop: CancellationToken) {
-    let served = axum::serve(listener, router(site)).with_graceful_shutdown(stop.cancelled_owned()).await;
+    let served = axum::serve(Connections::new(listener, MOST_CONNECTIONS), router(site))
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await;
     if let Err(error) = served {
         tracing::error!(%error, "the status page is gone; the service goes on without it");
     }

@@ -16,7 +16,7 @@ function isBusy(main) {
   const focused = document.activeElement;
   const selection = document.getSelection();
   return document.hidden || (focused && focused !== main && main.contains(focused))
-    || (selection && !selection.isCollapsed) || main.querySelector("details[open]") !== null;
+    || (selection && !selection.isCollapsed) || main.querySelector("details[open]:not(.further)") !== null;
 }
 
 async function refresh() {

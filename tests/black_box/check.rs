@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use clearml_alerts::sandbox::Channel;
+use clearml_alerts::sandbox::{Channel, Fault, FaultRule};
 use serde_json::Value;
 
 use crate::world::{CHANNEL, Ended, World, finish};
@@ -100,6 +100,8 @@ fn projects_users_and_the_queue() {
     let unknown = check(&world, &["--exclude-users", "Adda"]);
     assert_eq!(unknown.code, 0);
     assert!(complaints(&unknown)[0].contains("knows no user"), "{unknown:?}");
+    assert!(complaints(&unknown)[0].contains("write the name as ClearML's pages show it"), "{unknown:?}");
+    assert_well(&check(&world, &["--exclude-users", "Ada"]));
     let enqueued = world.run(&["check", "--channel", CHANNEL, "--service-queue", "nowhere"]);
     assert!(complaints(&enqueued)[0].contains("there is no queue `nowhere`"), "{enqueued:?}");
     world.clearml.add_queue("nowhere");
@@ -113,6 +115,8 @@ fn a_clock_that_is_off() {
     let world = World::new();
     let ended = finish(command(&world, &[]).env("CLEARML_ALERTS_TEST_CLOCK_OFF_BY_MS", "3600000"));
     assert!(ended.code == 0 && complaints(&ended)[0].contains("ahead of the server's"), "{ended:?}");
+    assert!(complaints(&ended)[0].contains("set the clocks"), "{ended:?}");
+    assert_well(&check(&world, &[]));
 }
 
 #[test]
@@ -239,4 +243,105 @@ fn alerts_that_wait_for_somebody() {
     world.slack.change_channel(CHANNEL, |channel| channel.archived = false);
     world.once(&[]);
     assert_well(&check(&world, &[]));
+}
+
+/// The command that an advice names, run as it stands there.
+fn follow(world: &World, command: &str) {
+    let words: Vec<&str> = command.trim().split(' ').collect();
+    assert_eq!(words[0], "clearml-alerts", "{command}");
+    let ended = world.run(&words[1..]);
+    assert_eq!(ended.code, 0, "{command}: {ended:?}");
+}
+
+#[test]
+fn an_address_that_is_none_and_pages_without_one() {
+    let world = World::new();
+    let nowhere = finish(command(&world, &[]).env("CLEARML_API_HOST", "http://[::1"));
+    assert_failed(&nowhere, 2, &["CLEARML_API_HOST", "->"]);
+    let mut without = command(&world, &[]);
+    without.env_remove("CLEARML_WEB_HOST").env("CLEARML_API_HOST", world.clearml.url());
+    let ended = finish(&mut without);
+    let complaint = complaints(&ended).join("\n");
+    assert!(complaint.contains("alerts carry no links") && complaint.contains("set CLEARML_WEB_HOST"), "{complaint}");
+    assert_eq!(ended.code, 0);
+    assert_well(&finish(without.env("CLEARML_WEB_HOST", "https://app.example.com")));
+}
+
+#[test]
+fn a_clearml_conf_that_is_half_read() {
+    let world = World::new();
+    let file = world.folder().join("clearml.conf");
+    std::fs::write(&file, "include \"missing.conf\"\napi { web_server: https://app.example.com }\n").unwrap();
+    let ended = check(&world, &[]);
+    let complaint = complaints(&ended).join("\n");
+    assert!(
+        complaint.contains("clearml.conf") && complaint.contains("line 1") && complaint.contains("correct the file")
+    );
+    assert_eq!(ended.code, 0, "{ended:?}");
+    std::fs::write(&file, "api { web_server: https://app.example.com }\n").unwrap();
+    assert_well(&check(&world, &[]));
+}
+
+#[test]
+fn a_watch_that_has_not_polled_for_long() {
+    let world = World::new();
+    world.once(&[]);
+    world.once(&[]);
+    let later = finish(command(&world, &[]).env("CLEARML_ALERTS_TEST_CLOCK_OFF_BY_MS", "7200000"));
+    let complaint = complaints(&later).join("\n");
+    assert!(
+        complaint.contains("the last good poll was 2 h ago") && complaint.contains("timer of `once`"),
+        "{complaint}"
+    );
+    let mut again = world.command(&["once", "--channel", CHANNEL, "--announce", "none"]);
+    assert_eq!(finish(again.env("CLEARML_ALERTS_TEST_CLOCK_OFF_BY_MS", "7200000")).code, 0);
+    let after = finish(command(&world, &[]).env("CLEARML_ALERTS_TEST_CLOCK_OFF_BY_MS", "7200000"));
+    assert!(!complaints(&after).iter().any(|line| line.contains("last_poll")), "{after:?}");
+}
+
+#[test]
+fn dead_alerts_are_listed_and_retried() {
+    let world = World::new();
+    world.once(&[]);
+    let refused = FaultRule::next(Fault::slack_error("msg_too_long")).on("chat.postMessage").times(3);
+    world.slack.faults().push(refused);
+    world.failed_task("refused");
+    world.once(&[]);
+    let ended = check(&world, &[]);
+    let complaint = complaints(&ended).join("\n");
+    assert!(ended.code == 0 && complaint.contains("dead_alerts: 1 could not be delivered"), "{complaint}");
+    let advice = complaint.split('`').nth(1).unwrap();
+    follow(&world, advice);
+    follow(&world, "clearml-alerts dead retry --all");
+    world.once(&[]);
+    assert_well(&check(&world, &[]));
+    assert_eq!(world.slack.messages(CHANNEL).len(), 1);
+}
+
+#[test]
+fn a_database_that_is_damaged_or_of_a_newer_version() {
+    let world = World::new();
+    world.once(&[]);
+    let backup = world.folder().join("backup.db");
+    follow(&world, &format!("clearml-alerts backup {}", backup.display()));
+    let outside = rusqlite::Connection::open(world.database()).unwrap();
+    outside.execute_batch("PRAGMA user_version = 99").unwrap();
+    drop(outside);
+    let ended = check(&world, &[]);
+    assert_failed(&ended, 6, &["written by a newer clearml-alerts", "restore BACKUP"]);
+    let restore = format!("clearml-alerts restore {}", backup.display());
+    follow(&world, &restore);
+    assert_well(&check(&world, &["--deep"]));
+    let outside = rusqlite::Connection::open(world.database()).unwrap();
+    let page: u32 = outside
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'alerts_newest'", [], |row| row.get(0))
+        .unwrap();
+    let page = page as usize;
+    drop(outside);
+    let mut bytes = std::fs::read(world.database()).unwrap();
+    bytes[(page - 1) * 4_096..page * 4_096].fill(0x5a);
+    std::fs::write(world.database(), bytes).unwrap();
+    assert_failed(&check(&world, &["--deep"]), 6, &["is damaged", "restore BACKUP"]);
+    follow(&world, &restore);
+    assert_well(&check(&world, &["--deep"]));
 }

@@ -38,7 +38,6 @@ mod projects;
 mod runs;
 mod secret_files;
 mod secrets;
-mod seeded;
 mod service;
 mod silence;
 mod slack_faults;

@@ -60,7 +60,7 @@ fn a_message_that_hangs_is_given_up_when_the_time_is_up() {
     world.once(&[]);
     world.failed_task("hanging");
     world.slack.faults().push(FaultRule::next(Fault::apply_then_hang()).on("chat.postMessage"));
-    let left = world.once(&["--deliver-timeout", "100ms"]);
+    let left = world.once(&["--deliver-timeout", "2s"]);
     assert_eq!(left.code, 4, "{left:?}");
     assert!(left.stderr.contains("the next run finds out"), "{left:?}");
     assert_eq!(world.once(&[]).code, 0);

@@ -115,7 +115,7 @@ fn alerts_that_waited_for_another_channel_go_where_the_channel_is_now() {
     world.once(&[]);
     world.failed_task("moved");
     world.slack.change_channel("ml-alerts", |channel| channel.archived = true);
-    let held = world.once(&["--deliver-timeout", "100ms"]);
+    let held = world.once(&["--deliver-timeout", "2s"]);
     assert_eq!(held.code, 4, "{held:?}");
     assert_eq!(world.history(&[])[0]["state"], "held");
     let ended = world.run(&["once", "--channel", "#new-home"]);

@@ -17,7 +17,6 @@
 
 #[path = "../black_box/http.rs"]
 mod http;
-#[path = "../black_box/seeded.rs"]
 mod seeded;
 #[path = "../black_box/world.rs"]
 mod world;

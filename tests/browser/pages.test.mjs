@@ -83,7 +83,8 @@ async function everyPath() {
   const { page } = await open(`/alerts?task=${task}`);
   const alert = await page.locator("tbody a").first().getAttribute("href");
   await page.close();
-  return ["/", "/alerts", alert, await hostileAlert(), `/tasks/${task}`, "/alerts?state=nonsense", "/nowhere"];
+  return ["/", "/alerts", alert, await hostileAlert(), `/tasks/${task}`, "/alerts?group-by=project&not=user%3Dbob",
+    "/alerts?state=nonsense", "/nowhere"];
 }
 
 test("the status page tells at a glance, without errors in the console", async () => {
@@ -108,6 +109,26 @@ test("filters narrow the list, are in the address, and come back in the form", a
   await page.getByRole("link", { name: "Clear", exact: true }).click();
   await page.waitForURL(/alerts$/);
   await picture(page, "alerts-light");
+  await page.close();
+});
+
+test("what is asked for less often is there, and counts lead to their alerts", async () => {
+  const { page, problems } = await open("/alerts");
+  await page.getByText("More filters, and counts").click();
+  await page.getByLabel("Leave out").fill("status=completed");
+  await page.getByLabel("Count by").selectOption("project");
+  await picture(page, "filters-light");
+  await page.getByRole("button", { name: "Filter" }).click();
+  await page.waitForURL(/group-by=project/);
+  const row = page.locator(".counts tbody tr").first();
+  const count = Number((await row.locator("td").first().textContent()).replace(",", ""));
+  await picture(page, "counts-light");
+  await row.locator("a").click();
+  await page.waitForURL(/project=/);
+  await page.goto(`${page.url()}&limit=500`);
+  assert.equal(await page.locator("tbody tr").count(), Math.min(count, 500));
+  assert.equal(await page.locator(".outcome-completed").count(), 0);
+  assert.deepEqual(problems, []);
   await page.close();
 });
 

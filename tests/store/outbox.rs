@@ -245,13 +245,13 @@ fn a_digest_tells_many_and_an_edit_tells_more() {
         NewDelivery { method: Method::Update, edits: Some(digest), ..message(DeliveryKind::Digest, &alerts[2..]) };
     let edit = wait(store.enqueue(vec![edit], at(1))).unwrap()[0];
     assert_eq!(wait(store.alerts_of_digest(digest)).unwrap().len(), 3);
-    begin(&store, edit).unwrap();
-    wait(store.abandon_edit(edit, "the message it edits is gone")).unwrap();
+    store.send(edit, Answer::PayloadRefused, Step::Recompose).unwrap();
     store.check();
     assert_eq!(store.states(), [AlertState::Sent, AlertState::Sent, AlertState::Pending]);
     assert!(wait(store.open_digest(CHANNEL, at(0), at(0))).unwrap().is_none(), "its message is gone");
     assert!(store.history(&HistoryFilter::default(), Order::Newest).unwrap().is_empty(), "limit 0");
-    assert!(matches!(wait(store.abandon_edit(edit, "again")), Err(StoreError::OutOfStep { .. })));
+    let again = store.send(edit, Answer::PayloadRefused, Step::Recompose);
+    assert!(matches!(again, Err(StoreError::OutOfStep { .. })), "{again:?}");
 }
 
 #[test]

@@ -22,7 +22,6 @@ enum Call {
     Begin(u8),
     Finish(u8, Step),
     Look(u8, bool, Reconciled),
-    Abandon(u8),
     Park(bool),
     Unpark(bool),
     Retarget(bool),
@@ -41,6 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Park { due: at(90_000) }),
         1 => Just(Step::Degrade { form: Form::TextOnly }),
         1 => Just(Step::Dead),
+        1 => Just(Step::Recompose),
     ]
 }
 
@@ -61,7 +61,6 @@ fn call() -> impl Strategy<Value = Call> {
         8 => (0_u8..8).prop_map(Call::Begin),
         8 => (0_u8..8, step()).prop_map(|(delivery, step)| Call::Finish(delivery, step)),
         5 => (0_u8..8, any::<bool>(), reconciled()).prop_map(|(delivery, absent, to)| Call::Look(delivery, absent, to)),
-        1 => (0_u8..8).prop_map(Call::Abandon),
         1 => any::<bool>().prop_map(Call::Park),
         1 => any::<bool>().prop_map(Call::Unpark),
         1 => any::<bool>().prop_map(Call::Retarget),
@@ -119,11 +118,6 @@ impl World {
             Call::Begin(number) => self.begin(*number)?,
             Call::Finish(number, step) => self.finish(*number, step)?,
             Call::Look(number, absent, to) => self.look(*number, *absent, to)?,
-            Call::Abandon(number) => {
-                let Some(delivery) = self.delivery(*number) else { return Ok(()) };
-                wait(store.abandon_edit(delivery, "gone"))?;
-                self.doubtful.remove(&delivery);
-            }
             Call::Park(here) => drop(wait(store.park_channel(channel(*here), "why", at(1), at(2)))?),
             Call::Unpark(here) => drop(wait(store.unpark_channel(channel(*here)))?),
             Call::Retarget(here) => {

@@ -17,7 +17,8 @@ pub(crate) const CHANNEL: &str = "#ml-alerts";
 pub(crate) const CHANNEL_ID: &str = "C0000000001";
 pub(crate) const OWN: Access = Access::Own { wait: Duration::ZERO };
 /// Patience enough for a test.
-pub(crate) const QUICK: Limits = Limits { busy_timeout: Duration::from_millis(100), max_pages: None };
+pub(crate) const QUICK: Limits =
+    Limits { busy_timeout: Duration::from_millis(100), max_pages: None, longest_question: None };
 
 pub(crate) fn at(millis: i64) -> Stamp {
     Stamp::from_millis(millis)

@@ -4,7 +4,7 @@ use clap::CommandFactory;
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::settings::{Announce, OnUnknown, RuleFlags};
+use crate::settings::{Announce, OnUnknown, RuleFlags, Since};
 
 fn read(line: &[&str]) -> Result<Arguments, clap::Error> {
     Arguments::read(std::iter::once("clearml-alerts").chain(line.iter().copied()).map(OsString::from))

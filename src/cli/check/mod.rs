@@ -35,11 +35,10 @@ pub(super) async fn run(arguments: CheckArguments, context: &Context) -> anyhow:
     items.extend(slack::look(&settled, context, arguments.send_test).await);
     items.extend(database::look(&settled, context, arguments.deep).await);
     let exit = exit_of(&items);
-    let text = match arguments.format {
-        ReportFormat::Text => text(&items),
-        ReportFormat::Json => json(&items, exit)?,
+    match arguments.format {
+        ReportFormat::Text => output::report(&text(&items))?,
+        ReportFormat::Json => output::text(&json(&items, exit)?)?,
     };
-    output::text(&text)?;
     Ok(exit)
 }
 

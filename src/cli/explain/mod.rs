@@ -199,10 +199,9 @@ fn watch(record: MonitorRecord, rule: Option<&Rule>) -> Watch {
 }
 
 fn print(explanation: &Explanation, format: ReportFormat) -> anyhow::Result<()> {
-    let text = match format {
-        ReportFormat::Text => render::text(explanation),
-        ReportFormat::Json => serde_json::to_string_pretty(explanation)? + "\n",
+    match format {
+        ReportFormat::Text => output::report(&render::text(explanation))?,
+        ReportFormat::Json => output::text(&(serde_json::to_string_pretty(explanation)? + "\n"))?,
     };
-    output::text(&text)?;
     Ok(())
 }

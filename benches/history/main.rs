@@ -1,5 +1,6 @@
 //! What `history` costs on a database of 1,000,000 alerts (or as many as `ALERTS` says): `cargo bench --bench history`.
-//! Prints milliseconds a query, first page and last, and what the indices cost when alerts are written.
+//! Prints milliseconds a query, first page and last, milliseconds a page of the status page over HTTP, and what the indices
+//! cost when alerts are written.
 
 #![allow(
     missing_docs,
@@ -9,15 +10,24 @@
     reason = "a benchmark ends where something is wrong, prints, and is configured by a variable"
 )]
 
+mod pages;
+
 use std::time::{Duration, Instant};
 
-use clearml_alerts::domain::{AlertState, Outcome, Stamp};
+use clearml_alerts::domain::{AlertState, Cause, Filter, Outcome, Stamp};
 use clearml_alerts::store::{Access, Exclusion, GroupBy, HistoryFilter, Order, Place, Store};
 
-const MANY_ALERTS: &str = include_str!("many_alerts.sql");
+const MANY_ALERTS: &str = include_str!("../many_alerts.sql");
 const RUNS: usize = 5;
 /// Indices that only pages of history need.
-const OF_HISTORY: [&str; 4] = ["alerts_by_project", "alerts_by_user", "alerts_by_rule", "alerts_by_outcome"];
+const OF_HISTORY: [&str; 6] = [
+    "INDEX alerts_by_project",
+    "INDEX alerts_by_user",
+    "INDEX alerts_by_kind",
+    "INDEX alerts_by_reason",
+    "TRIGGER alert_named",
+    "TABLE alert_names",
+];
 
 fn main() {
     let alerts: u32 = std::env::var("ALERTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
@@ -28,7 +38,7 @@ fn main() {
     store.write_now(|tx| tx.execute_batch(&MANY_ALERTS.replace("{rows}", &alerts.to_string()))).unwrap();
     let size = std::fs::metadata(&path).unwrap().len() / 1_000_000;
     println!("{alerts} alerts in {size} MB, written in {:.1} s\n", started.elapsed().as_secs_f64());
-    println!("{:<34}{:>12}{:>12}", "page of 50", "first (ms)", "last (ms)");
+    println!("{:<40}{:>12}{:>12}", "page of 50", "first (ms)", "last (ms)");
     for (what, filter) in filters() {
         let first = median(|| drop(store.history(&filter, Order::Newest).unwrap()));
         let oldest = store.history(&filter, Order::Oldest).unwrap();
@@ -36,9 +46,9 @@ fn main() {
             Order::OlderThan(Place { status_changed: alert.status_changed, id: alert.id })
         });
         let last = median(|| drop(store.history(&filter, behind).unwrap()));
-        println!("{what:<34}{first:>12.2}{last:>12.2}");
+        println!("{what:<40}{first:>12.2}{last:>12.2}");
     }
-    println!("\n{:<34}{:>12}", "everything counted", "ms");
+    println!("\n{:<40}{:>12}", "everything counted", "ms");
     let all = HistoryFilter { limit: 50, ..HistoryFilter::default() };
     let week =
         HistoryFilter { since: Some(Stamp::from_millis(1_790_000_000_000 + i64::from(alerts) * 2_700)), ..all.clone() };
@@ -53,13 +63,12 @@ fn main() {
             Some(by) => drop(store.groups(filter, by).unwrap()),
             None => drop(store.statistics(filter).unwrap()),
         });
-        println!("{what:<34}{taken:>12.0}");
+        println!("{what:<40}{taken:>12.0}");
     }
+    pages::measure(&path, store.clone(), alerts);
     println!();
     let with = writing(&store, alerts);
-    store
-        .write_now(|tx| OF_HISTORY.iter().try_for_each(|index| tx.execute_batch(&format!("DROP INDEX {index}"))))
-        .unwrap();
+    store.write_now(|tx| OF_HISTORY.iter().try_for_each(|index| tx.execute_batch(&format!("DROP {index}")))).unwrap();
     let without = writing(&store, alerts + 1_000_000);
     println!("500 alerts in one transaction: {with:.1} ms with the indices of history, {without:.1} ms without");
 }
@@ -83,6 +92,40 @@ fn filters() -> Vec<(&'static str, HistoryFilter)> {
         ("--rule, unknown", HistoryFilter { rules: some("nobody's"), ..all() }),
         ("--silence 1", HistoryFilter { silence: Some(1), ..all() }),
         ("--channel", HistoryFilter { channels: some("ml-alerts"), ..all() }),
+        ("--channel, unknown", HistoryFilter { channels: some("elsewhere"), ..all() }),
+        ("--reason", HistoryFilter { reasons: some("at least"), ..all() }),
+        ("--reason, unknown", HistoryFilter { reasons: some("at most"), ..all() }),
+        ("--cause crash", HistoryFilter { causes: vec![Cause::Crash], ..all() }),
+        ("--cause, none of them", HistoryFilter { causes: vec![Cause::NonResponsive], ..all() }),
+        ("--filter iterations", HistoryFilter { filters: vec![Filter::Iterations], ..all() }),
+        (
+            "--state suppressed --status completed",
+            HistoryFilter { states: vec![AlertState::Suppressed], statuses: vec![Outcome::Completed], ..all() },
+        ),
+        (
+            "--state dead --status stopped (none)",
+            HistoryFilter { states: vec![AlertState::Dead], statuses: vec![Outcome::Stopped], ..all() },
+        ),
+        (
+            "--project --state pending (none)",
+            HistoryFilter { projects: some("project 0"), states: vec![AlertState::Pending], ..all() },
+        ),
+        (
+            "--project --user --state dead",
+            HistoryFilter {
+                projects: some("project 0"),
+                users: some("Person 7"),
+                states: vec![AlertState::Dead],
+                ..all()
+            },
+        ),
+        (
+            "--not state, three of four",
+            HistoryFilter {
+                not: [AlertState::Sent, AlertState::Suppressed, AlertState::Held].map(Exclusion::State).to_vec(),
+                ..all()
+            },
+        ),
         (
             "--project --state dead",
             HistoryFilter { projects: some("project 0"), states: vec![AlertState::Dead], ..all() },
@@ -100,7 +143,18 @@ fn filters() -> Vec<(&'static str, HistoryFilter)> {
         ),
         ("--task, a common name", HistoryFilter { tasks: some("resnet"), ..all() }),
         ("--task, an ID", HistoryFilter { tasks: some("0000000000000000000000000000abcd"), ..all() }),
-        ("--task, unknown (reads all)", HistoryFilter { tasks: some("nowhere"), ..all() }),
+        ("--task, one of all", HistoryFilter { tasks: some("run 765432"), ..all() }),
+        ("--task, unknown", HistoryFilter { tasks: some("nowhere"), ..all() }),
+        (
+            "--task common, --state dead",
+            HistoryFilter { tasks: some("resnet"), states: vec![AlertState::Dead], ..all() },
+        ),
+        ("--task in the oldest tenth", HistoryFilter { tasks: some("run 9999"), ..all() }),
+        (
+            "--task common --user (both large)",
+            HistoryFilter { tasks: some("run 12"), users: some("Person 7"), ..all() },
+        ),
+        ("--task, two letters (reads all)", HistoryFilter { tasks: some("zz"), ..all() }),
     ]
 }
 
