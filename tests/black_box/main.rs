@@ -19,6 +19,7 @@ mod causes;
 mod check;
 mod clearml_faults;
 mod clocks;
+mod contrib;
 mod digests;
 mod dry_run;
 mod everyday;
