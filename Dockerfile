@@ -21,7 +21,7 @@ COPY schema.sql README.md ./
 RUN target="$(rustc -vV | sed -n 's/^host: //p')" \
     && RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target "$target" \
     && mkdir -p /root-fs/etc/ssl/certs /root-fs/usr/bin /root-fs/var/lib/clearml-alerts \
-    && cp "target/$target/release/clearml-alerts" /root-fs/usr/bin/ \
+    && cp "target/$target/release/clearml-alerts" /root-fs/usr/bin/clearml-alerts \
     && cp /etc/ssl/certs/ca-certificates.crt /root-fs/etc/ssl/certs/ \
     && echo 'clearml-alerts:x:65532:65532::/var/lib/clearml-alerts:/sbin/nologin' > /root-fs/etc/passwd \
     && echo 'clearml-alerts:x:65532:' > /root-fs/etc/group \
