@@ -15,6 +15,7 @@ CREATE TABLE monitor (
     watch_from      INTEGER,            -- nothing stamped before this is ever asked for; NULL until watching has begun
     watermark       INTEGER,            -- everything stamped up to here has been recorded; NULL until watching has begun
     generation      INTEGER NOT NULL DEFAULT 0, -- grows with every write; the lock file keeps a copy, so that a lost WAL or an older file is noticed
+    hidden_from     INTEGER,            -- hidden tasks are watched too, and decided from this stamp on; NULL: no rule asks for them
     last_poll_at    INTEGER,            -- when the last good poll ended
     announced_at    INTEGER,            -- when the last start message was handed to delivery
     service_task    TEXT                -- the task that stands for this monitor in ClearML; NULL where it has none
@@ -41,6 +42,13 @@ CREATE TABLE tasks (
     last_change_at  INTEGER NOT NULL    -- when this row last changed
 ) STRICT, WITHOUT ROWID;
 
+-- Every list of rules that outcomes were put to, one row a change. A rule is known by its name alone.
+CREATE TABLE rule_sets (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at      INTEGER NOT NULL,   -- when an outcome was first put to it
+    names           TEXT NOT NULL       -- the rules' names in the order of asking, as a JSON array
+) STRICT;
+
 -- Every status change seen, re-stamps too: what `explain` tells from.
 CREATE TABLE transitions (
     id              INTEGER PRIMARY KEY,
@@ -51,11 +59,18 @@ CREATE TABLE transitions (
     status_changed  INTEGER NOT NULL,
     reason          TEXT,               -- status_reason as the server gave it with this stamp
     message         TEXT,               -- status_message likewise
-    seen_at         INTEGER NOT NULL
+    seen_at         INTEGER NOT NULL,
+    rule_set_id     INTEGER REFERENCES rule_sets (id), -- for an end that was put to rules: to which
+    -- What each of them said, a letter a rule, in their order. A alert; kept quiet by: o own task, s status, p project,
+    -- u user, m manual, a archived, h hidden, t type, g tags, y system tags, n name, q queue, w worker, i iterations,
+    -- r run time, v metric, c cause, e an earlier rule that is the last to be asked, z silence. No letter ever changes.
+    said            TEXT,
+    CHECK ((rule_set_id IS NULL) = (said IS NULL))
 ) STRICT;
 CREATE INDEX transitions_by_task ON transitions (task_id, id);
 
--- One row a verdict: what a rule had to tell about one outcome of one run, or why it kept quiet.
+-- What a rule had to tell about one outcome of one run: one row for each rule that alerts or that a silence kept quiet, and
+-- where there is neither, one for the rule that came nearest. What the others said is in transitions.said.
 CREATE TABLE alerts (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     rule            TEXT NOT NULL,

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use clearml_alerts::clearml::{Changes, ClearmlError, Client, Config, Credentials, Page, Retry};
+use clearml_alerts::clearml::{Changes, ClearmlError, Client, Config, Credentials, Page, Retry, Wanted};
 use clearml_alerts::clock::Clock;
 use clearml_alerts::domain::{Backoff, Stamp, Status};
 use clearml_alerts::sandbox::{ClearmlOptions, Fault, SimulatedClearml, TaskSeed};
@@ -90,19 +90,19 @@ async fn a_task_comes_with_its_names_and_all_that_alerts_tell() {
         .queue("gpu")
         .worker("host:gpu0");
     let id = server.add_task(seed);
-    let pages = read_all(client(&server).changes_since(START), |_| {}).await;
+    let pages = read_all(client(&server).changes_since(START, Wanted::default()), |_| {}).await;
     let task = &pages[0].tasks[0];
     assert_eq!(Some(task), server.task(&id).as_ref());
     assert_eq!((task.project_label(), task.user_label()), (Some("vision/nightly"), Some("ada")));
     assert_eq!((task.status_reason.as_deref(), task.last_iteration), (Some("out of memory"), 12));
-    assert_eq!(client(&server).task(&id).await.unwrap().as_ref(), Some(task));
+    assert_eq!(client(&server).task(&id, Wanted::default()).await.unwrap().as_ref(), Some(task));
 }
 
 #[tokio::test]
 async fn twelve_hundred_failures_half_of_them_in_one_millisecond_come_once_each() {
     let server = server();
     let added = add_failed(&server, (0..300).chain([300; 600]).chain(301..601));
-    let pages = read_all(client(&server).changes_since(START), |_| {}).await;
+    let pages = read_all(client(&server).changes_since(START, Wanted::default()), |_| {}).await;
     let read = ids(&pages);
     assert_eq!(read.len(), 1200);
     assert_eq!(read.into_iter().collect::<HashSet<_>>(), added.into_iter().collect());
@@ -116,7 +116,7 @@ async fn tasks_that_move_while_they_are_read_make_no_other_slip_past() {
     let server = server();
     let added = add_failed(&server, (0..10).flat_map(|stamp| [stamp; 9]));
     let client = client_with_pages_of(&server, 4);
-    let mut pages = read_all(client.changes_since(START), |read| {
+    let mut pages = read_all(client.changes_since(START, Wanted::default()), |read| {
         // Now one from the front, now one from further on, so that rows slip both within ties and across pages.
         if read < 40 {
             let now = after_start(1_000 + i64::try_from(read).unwrap());
@@ -127,7 +127,7 @@ async fn tasks_that_move_while_they_are_read_make_no_other_slip_past() {
     assert!(pages.len() > 20, "the tasks are to move while they are read");
     // What moved behind the last page is the next poll's.
     let watermark = pages.last().and_then(|page| page.newest).unwrap();
-    pages.extend(read_all(client.changes_since(watermark), |_| {}).await);
+    pages.extend(read_all(client.changes_since(watermark, Wanted::default()), |_| {}).await);
     let read: HashMap<String, Stamp> =
         pages.iter().flat_map(|page| &page.tasks).map(|task| (task.id.clone(), task.status_changed)).collect();
     for id in &added {
@@ -141,18 +141,18 @@ async fn the_bound_is_inclusive_and_hidden_tasks_and_drafts_stay_out() {
     let added = add_failed(&server, [4, 5, 6]);
     server.add_task(TaskSeed::new("draft"));
     server.add_task(TaskSeed::new("hidden").status(&Status::Failed).status_changed(after_start(7)).hidden());
-    let pages = read_all(client(&server).changes_since(after_start(5)), |_| {}).await;
+    let pages = read_all(client(&server).changes_since(after_start(5), Wanted::default()), |_| {}).await;
     assert_eq!(ids(&pages), added[1..]);
 }
 
 #[tokio::test]
 async fn the_newest_change_is_none_until_a_task_moves() {
     let server = server();
-    assert_eq!(client(&server).newest_change().await, Ok(None));
+    assert_eq!(client(&server).newest_change(Wanted::default()).await, Ok(None));
     server.add_task(TaskSeed::new("draft"));
-    assert_eq!(client(&server).newest_change().await, Ok(None));
+    assert_eq!(client(&server).newest_change(Wanted::default()).await, Ok(None));
     add_failed(&server, [3, 9, 5]);
-    assert_eq!(client(&server).newest_change().await, Ok(Some(after_start(9))));
+    assert_eq!(client(&server).newest_change(Wanted::default()).await, Ok(Some(after_start(9))));
 }
 
 #[tokio::test]
@@ -167,15 +167,15 @@ async fn server_time_follows_the_servers_clock_and_not_ours() {
 async fn expired_and_revoked_tokens_are_replaced_without_a_word() {
     let server = server();
     let client = client(&server);
-    client.newest_change().await.unwrap();
+    client.newest_change(Wanted::default()).await.unwrap();
     server.advance(Duration::from_hours(24 * 31));
-    client.newest_change().await.unwrap();
+    client.newest_change(Wanted::default()).await.unwrap();
     server.revoke_tokens();
-    client.newest_change().await.unwrap();
+    client.newest_change(Wanted::default()).await.unwrap();
     assert_eq!(server.requests().count("auth.login"), 3);
     server.set_credentials("other", "keys");
     server.revoke_tokens();
-    let refused = client.newest_change().await;
+    let refused = client.newest_change(Wanted::default()).await;
     assert!(matches!(refused, Err(ClearmlError::Unauthorized { subcode: 22, .. })), "{refused:?}");
 }
 
@@ -185,10 +185,10 @@ async fn a_ready_token_works_until_it_has_expired() {
     let token = || Credentials::Token(SecretString::from(server.issue_token(Duration::from_mins(1))));
     let working = Client::new(Config { credentials: token(), ..config(&server) }).unwrap();
     let late = Client::new(Config { credentials: token(), ..config(&server) }).unwrap();
-    working.newest_change().await.unwrap();
+    working.newest_change(Wanted::default()).await.unwrap();
     server.advance(Duration::from_hours(1));
-    working.newest_change().await.unwrap();
-    let refused = late.newest_change().await.unwrap_err();
+    working.newest_change(Wanted::default()).await.unwrap();
+    let refused = late.newest_change(Wanted::default()).await.unwrap_err();
     assert!(refused.to_string().contains("CLEARML_AUTH_TOKEN"), "{refused}");
 }
 
@@ -196,7 +196,7 @@ async fn a_ready_token_works_until_it_has_expired() {
 async fn a_page_that_failed_is_asked_for_again_and_nothing_is_lost() {
     let server = server();
     let added = add_failed(&server, 0..10);
-    let mut changes = client_with_pages_of(&server, 4).changes_since(START);
+    let mut changes = client_with_pages_of(&server, 4).changes_since(START, Wanted::default());
     let first = changes.next_page().await.unwrap().unwrap();
     let elsewhere = Fault::redirect("https://login.example.com/sso");
     for fault in [Fault::html(200), Fault::cut_json(), Fault::clearml_error(400, 12, "scripted"), elsewhere] {
@@ -216,7 +216,7 @@ async fn passing_faults_cost_a_retry_and_nothing_else() {
     let expired = Fault::clearml_expired_token();
     for fault in [Fault::clearml_maintenance(), Fault::html(502), Fault::reset(), Fault::cut_body(), expired] {
         server.faults().push(fault.clone());
-        let pages = read_all(client.changes_since(START), |_| {}).await;
+        let pages = read_all(client.changes_since(START, Wanted::default()), |_| {}).await;
         assert_eq!(ids(&pages).len(), 3, "{fault:?}");
     }
 }
@@ -269,5 +269,5 @@ async fn the_console_tail_is_the_newest_events_oldest_first() {
     assert_eq!(client.console_tail(&id, 2).await.unwrap(), ["line 3", "line 4"]);
     let unknown = client.console_tail(UNKNOWN, 2).await;
     assert!(matches!(unknown, Err(ClearmlError::Refused { subcode: 101, .. })), "{unknown:?}");
-    assert_eq!(client.task(UNKNOWN).await, Ok(None));
+    assert_eq!(client.task(UNKNOWN, Wanted::default()).await, Ok(None));
 }

@@ -134,6 +134,26 @@ fn mended(body: &[u8]) -> String {
         rest = &escape[length..];
     }
     mended.push_str(rest);
+    without_nan(&mended)
+}
+
+/// Python writes numbers that JSON has not (`NaN`, `Infinity`, `-Infinity`): outside of text they become null. A metric
+/// that went wrong must not cost a page of alerts.
+fn without_nan(text: &str) -> String {
+    let mut mended = String::with_capacity(text.len());
+    let mut is_text = false;
+    for part in text.split_inclusive('"') {
+        if is_text {
+            mended.push_str(part);
+            let backslashes = part.trim_end_matches('"').chars().rev().take_while(|letter| *letter == '\\').count();
+            is_text = !part.ends_with('"') || !backslashes.is_multiple_of(2);
+        } else {
+            let plain =
+                ["-Infinity", "Infinity", "NaN"].iter().fold(part.to_owned(), |part, word| part.replace(word, "null"));
+            mended.push_str(&plain);
+            is_text = part.ends_with('"');
+        }
+    }
     mended
 }
 
@@ -165,6 +185,13 @@ mod tests {
 
     fn what(status: u16, body: &str) -> String {
         answer(status, body.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn numbers_that_only_python_has_are_none_and_text_stays() {
+        let body = br#"{"data": {"a": NaN, "b": [-Infinity, Infinity], "NaN": "NaN \"NaN\" \\", "c": NaN}}"#;
+        let expected = serde_json::json!({"a": null, "b": [null, null], "NaN": "NaN \"NaN\" \\", "c": null});
+        assert_eq!(answer(200, body).unwrap(), expected);
     }
 
     #[test]

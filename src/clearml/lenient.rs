@@ -4,6 +4,8 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::domain::Finite;
+
 /// Text, or a number written out; empty text is text.
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
@@ -18,6 +20,15 @@ pub(super) fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(whole)),
         Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// A number, or text that holds one; what is infinite or "not a number" is none.
+pub(super) fn number(value: &Value) -> Option<Finite> {
+    match value {
+        Value::Number(number) => number.as_f64().and_then(Finite::new),
+        Value::String(text) => text.trim().parse().ok().and_then(Finite::new),
         _ => None,
     }
 }

@@ -33,4 +33,5 @@ pub use error::{ClearmlError, Stage};
 pub use own_task::{ARGUMENTS, OwnTask, TaskEnd, TaskState};
 pub use pager::{Page, RowProblem};
 pub use retry::Retry;
+pub use rows::Wanted;
 pub use token::Session;

@@ -4,11 +4,11 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::answer::tidy;
-use super::lenient::{integer_field, text, text_field, texts_field};
-use crate::domain::{Named, Stamp, Status, Task};
+use super::lenient::{integer_field, number, text, text_field, texts_field};
+use crate::domain::{LastMetric, Named, Stamp, Status, Task};
 
 /// What a request for tasks asks to be told of each; `project.name` and its like bring the ID along.
-pub(super) const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 19] = [
     "id",
     "name",
     "type",
@@ -29,6 +29,23 @@ pub(super) const FIELDS: [&str; 19] = [
     "last_worker",
     "execution.queue.name",
 ];
+
+/// What else is asked for, beside what every rule needs. It costs the server something, so it is asked for only where a
+/// rule looks at it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Tasks with the system tag `hidden`.
+    pub hidden: bool,
+    /// The last values of the tasks' metrics.
+    pub metrics: bool,
+}
+
+impl Wanted {
+    /// The fields to ask for.
+    pub(super) fn fields(self) -> Vec<&'static str> {
+        FIELDS.into_iter().chain(self.metrics.then_some("last_metrics")).collect()
+    }
+}
 
 /// One row of an answer. Its place in the order of changes is kept apart from its content, so that a row whose content
 /// makes no sense still counts for paging.
@@ -80,6 +97,8 @@ struct WireTask {
     last_worker: Option<String>,
     #[serde(deserialize_with = "queue_field")]
     execution: Option<Named>,
+    #[serde(deserialize_with = "metrics_field")]
+    last_metrics: Vec<LastMetric>,
 }
 
 impl Row {
@@ -132,6 +151,7 @@ impl WireTask {
             parent: self.parent.map(|parent| parent.id),
             worker: filled(self.last_worker),
             queue: self.execution,
+            metrics: self.last_metrics,
         }
     }
 }
@@ -158,6 +178,29 @@ fn named_field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Name
 
 fn queue_field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Named>, D::Error> {
     Ok(Value::deserialize(deserializer)?.get("queue").and_then(named))
+}
+
+/// `last_metrics`: by the MD5 of the title, then by that of the series, `{metric, variant, value, min_value, max_value}`.
+/// So the API's schema has it (`LastMetricsEvent` in `clearml/backend_api/services/v2_20/tasks.py` of the SDK 2.1.12), and
+/// so `Task.get_last_scalar_metrics` of the same SDK reads it: by the names inside, whatever the keys.
+fn metrics_field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<LastMetric>, D::Error> {
+    let given = Value::deserialize(deserializer)?;
+    let below = |value: &Value| value.as_object().map(|fields| fields.values().cloned().collect::<Vec<_>>());
+    let titles = below(&given).unwrap_or_default();
+    let values = titles.iter().filter_map(below).flatten();
+    Ok(values.filter_map(|value| metric(&value)).collect())
+}
+
+fn metric(value: &Value) -> Option<LastMetric> {
+    let name = |field| value.get(field).and_then(text);
+    let number = |field| value.get(field).and_then(number);
+    Some(LastMetric {
+        title: name("metric")?,
+        series: name("variant")?,
+        last: number("value"),
+        min: number("min_value"),
+        max: number("max_value"),
+    })
 }
 
 fn stamp_field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Stamp>, D::Error> {

@@ -7,7 +7,7 @@ use super::client::Client;
 use super::error::ClearmlError;
 use super::lenient::{integer, text};
 use super::pager::Request;
-use super::rows::{FIELDS, Row};
+use super::rows::{Row, Wanted};
 use crate::domain::{Stamp, Task};
 
 /// The one endpoint that tells names of projects, users and queues along with the tasks.
@@ -28,13 +28,13 @@ struct Events {
 impl Client {
     /// The newest status change that the server knows of, whatever the task; `None` on a server where no task ever
     /// changed its status.
-    pub async fn newest_change(&self) -> Result<Option<Stamp>, ClearmlError> {
+    pub async fn newest_change(&self, wanted: Wanted) -> Result<Option<Stamp>, ClearmlError> {
         let body = json!({
             "order_by": ["-status_changed"],
             "page": 0,
             "page_size": 1,
             "only_fields": ["id", "status", "status_changed"],
-            "search_hidden": false,
+            "search_hidden": wanted.hidden,
         });
         let answer: Tasks = self.call(TASKS, &body).await?;
         let Some(newest) = answer.tasks.into_iter().next() else { return Ok(None) };
@@ -49,25 +49,27 @@ impl Client {
 
     /// One task as it is now, hidden and archived ones included; `None` where the server knows no such ID. A task that
     /// never changed its status carries [`Stamp::EPOCH`].
-    pub async fn task(&self, id: &str) -> Result<Option<Task>, ClearmlError> {
+    pub async fn task(&self, id: &str, wanted: Wanted) -> Result<Option<Task>, ClearmlError> {
+        let found = self.tasks(&[id.to_owned()], wanted).await?;
+        Ok(found.into_iter().next())
+    }
+
+    /// The tasks with these IDs as they are now, hidden and archived ones included, a page at a time; those that the
+    /// server does not know (any more) are missing. One that never changed its status carries [`Stamp::EPOCH`].
+    pub async fn tasks(&self, ids: &[String], wanted: Wanted) -> Result<Vec<Task>, ClearmlError> {
         // An empty list of IDs is no filter at all, and an empty ID is no ID.
-        if id.trim().is_empty() {
-            return Ok(None);
-        }
-        let body = json!({"id": [id], "page": 0, "page_size": 1, "only_fields": FIELDS, "search_hidden": true});
-        let mut answer: Tasks = self.call(TASKS, &body).await?;
-        let Some(mut found) = answer.tasks.pop() else { return Ok(None) };
-        if let Value::Object(fields) = &mut found {
-            let stamp = fields.entry("status_changed").or_insert(Value::Null);
-            if stamp.is_null() {
-                *stamp = Value::String(Stamp::EPOCH.to_string());
+        let ids: Vec<&String> = ids.iter().filter(|id| !id.trim().is_empty()).collect();
+        let mut tasks = Vec::with_capacity(ids.len());
+        for some in ids.chunks(self.page_size()) {
+            let (page_size, fields) = (some.len(), wanted.fields());
+            let body =
+                json!({"id": some, "page": 0, "page_size": page_size, "only_fields": fields, "search_hidden": true});
+            let answer: Tasks = self.call(TASKS, &body).await?;
+            for found in answer.tasks {
+                tasks.push(asked_for(found, some)?);
             }
         }
-        match Row::read(found) {
-            Row { task: Ok(task), .. } if task.id == id => Ok(Some(task)),
-            Row { task: Ok(_), .. } => Err(ClearmlError::protocol(TASKS, format!("it is not about task {id}"))),
-            Row { task: Err(problem), .. } => Err(ClearmlError::protocol(TASKS, format!("of task {id}: {problem}"))),
-        }
+        Ok(tasks)
     }
 
     /// Asks for a task by its ID alone: where the server knows none, the error holds its words.
@@ -88,22 +90,41 @@ impl Client {
     }
 
     /// The rows that a pager asks for.
-    pub(super) async fn changed_rows(&self, request: Request) -> Result<Vec<Row>, ClearmlError> {
-        let answer: Tasks = self.call(TASKS, &changes_body(request, self.page_size())).await?;
+    pub(super) async fn changed_rows(&self, request: Request, wanted: Wanted) -> Result<Vec<Row>, ClearmlError> {
+        let answer: Tasks = self.call(TASKS, &changes_body(request, self.page_size(), wanted)).await?;
         Ok(answer.tasks.into_iter().map(Row::read).collect())
     }
 }
 
+/// A task that was asked for by its ID.
+fn asked_for(mut found: Value, ids: &[&String]) -> Result<Task, ClearmlError> {
+    if let Value::Object(fields) = &mut found {
+        let stamp = fields.entry("status_changed").or_insert(Value::Null);
+        if stamp.is_null() {
+            *stamp = Value::String(Stamp::EPOCH.to_string());
+        }
+    }
+    let asked = || ids.first().map_or("none", |id| id.as_str());
+    match Row::read(found) {
+        Row { task: Ok(task), .. } if ids.contains(&&task.id) => Ok(task),
+        Row { task: Ok(_), .. } => Err(ClearmlError::protocol(TASKS, format!("it is not about task {}", asked()))),
+        Row { id, task: Err(problem), .. } => {
+            let id = id.unwrap_or_else(|| asked().to_owned());
+            Err(ClearmlError::protocol(TASKS, format!("of task {id}: {problem}")))
+        }
+    }
+}
+
 /// A page by number needs an order without ties, by ID as well; one by key-set does not.
-fn changes_body(request: Request, page_size: usize) -> Value {
+fn changes_body(request: Request, page_size: usize, wanted: Wanted) -> Value {
     let order: &[&str] = if request.by_number { &["status_changed", "id"] } else { &["status_changed"] };
     json!({
         "status_changed": [format!(">={}", as_bound(request.from))],
         "order_by": order,
         "page": request.page,
         "page_size": page_size,
-        "only_fields": FIELDS,
-        "search_hidden": false,
+        "only_fields": wanted.fields(),
+        "search_hidden": wanted.hidden,
     })
 }
 
@@ -125,14 +146,25 @@ mod tests {
     }
 
     #[test]
+    fn what_costs_the_server_something_is_asked_for_only_where_wanted() {
+        let request = Request { from: Stamp::EPOCH, page: 0, by_number: false };
+        for (hidden, metrics) in [(false, false), (true, false), (false, true), (true, true)] {
+            let body = changes_body(request, 500, Wanted { hidden, metrics });
+            assert_eq!(body["search_hidden"], json!(hidden));
+            let fields = body["only_fields"].as_array().unwrap();
+            assert_eq!(fields.contains(&json!("last_metrics")), metrics);
+        }
+    }
+
+    #[test]
     fn a_page_is_asked_for_as_the_contract_says() {
         let request = Request { from: Stamp::EPOCH, page: 0, by_number: false };
-        let body = changes_body(request, 500);
+        let body = changes_body(request, 500, Wanted::default());
         assert_eq!(body["status_changed"], json!([">=1970-01-01T00:00:00.000000"]));
         assert_eq!(body["order_by"], json!(["status_changed"]));
         assert_eq!((&body["page"], &body["page_size"]), (&json!(0), &json!(500)));
         assert_eq!(
-            changes_body(Request { by_number: true, ..request }, 500)["order_by"],
+            changes_body(Request { by_number: true, ..request }, 500, Wanted::default())["order_by"],
             json!(["status_changed", "id"])
         );
     }

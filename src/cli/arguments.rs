@@ -21,7 +21,7 @@ use crate::settings::time::parse_duration;
 use crate::settings::{AllFlags, DatabaseFlags, EnqueueFlags, RegisterFlags, WebFlags, argv, defaults};
 use examples::{
     AFTER_HELP, CHECK_EXAMPLES, DEAD_EXAMPLES, EXPLAIN_EXAMPLES, HISTORY_EXAMPLES, ONCE_EXAMPLES, RUN_EXAMPLES,
-    SILENCE_EXAMPLES,
+    SILENCE_EXAMPLES, TEST_RULES_EXAMPLES,
 };
 
 /// Watches ClearML tasks and posts an alert to Slack for each one that fails
@@ -52,6 +52,9 @@ pub enum Command {
     /// Tell why a task was, or was not, alerted; posts nothing
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Box<ExplainArguments>),
+    /// Put past outcomes to the rules: who would have heard of what; sends nothing
+    #[command(after_help = TEST_RULES_EXAMPLES)]
+    TestRules(Box<TestRulesArguments>),
     /// Check settings, ClearML, Slack and the database, one line each
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Box<CheckArguments>),
@@ -154,6 +157,23 @@ pub struct ExplainArguments {
     pub flags: AllFlags,
 }
 
+/// `test-rules`.
+#[derive(Args, Debug, Clone, Default)]
+pub struct TestRulesArguments {
+    /// A task that has ended, by its ID or the address of its page; without it, --since says which
+    #[arg(value_name = "TASK")]
+    pub task: Option<String>,
+    /// Show every rule, not only those that would alert
+    #[arg(long)]
+    pub all: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: RulesFormat,
+    /// Every setting.
+    #[command(flatten)]
+    pub flags: AllFlags,
+}
+
 /// `check`.
 #[derive(Args, Debug, Clone, Default)]
 pub struct CheckArguments {
@@ -221,6 +241,16 @@ pub enum ReportFormat {
     Json,
 }
 
+/// How outcomes that are put to rules are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum RulesFormat {
+    /// A table
+    #[default]
+    Table,
+    /// One JSON array, with every rule
+    Json,
+}
+
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
@@ -244,6 +274,7 @@ impl Arguments {
             Command::Run(run) => run.flags.service.verbosity(),
             Command::Once(once) => once.flags.service.verbosity(),
             Command::Explain(explain) => explain.flags.service.verbosity(),
+            Command::TestRules(test) => test.flags.service.verbosity(),
             Command::Check(check) => check.flags.service.verbosity(),
             _ => 0,
         }

@@ -1,6 +1,5 @@
 //! From settings to clients: the only place that knows how the settings' words become the rooms' configurations.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +12,12 @@ use super::{start, test_knobs};
 
 use crate::clock::Clock;
 use crate::domain::delivery::{OnUnknown, Waits};
-use crate::domain::{Conditions, Destination, Outcome, ProjectFilter, Redactor, Rule, UserFilter};
-use crate::monitor::{self, Deliverer, DeliveryConfig, MonitorError, Poller, PollerConfig, Progress, StartRequest};
-use crate::settings::{self, ClearmlSettings, RuleSettings, Since, SlackAccess, SlackSettings};
+use crate::domain::message::words;
+use crate::domain::{Redactor, Rule};
+use crate::monitor::{
+    self, Deliverer, DeliveryConfig, MonitorError, Poller, PollerConfig, Progress, Projects, StartRequest,
+};
+use crate::settings::{self, ClearmlSettings, RuleSet, Since, SlackAccess, SlackSettings};
 use crate::store::{Access, Store};
 use crate::{clearml, slack};
 
@@ -77,60 +79,20 @@ pub(super) fn slack_client_of(access: SlackAccess) -> Result<slack::Client, slac
     })
 }
 
-/// The rule that the command line describes, its users resolved by the server's list.
-pub(super) async fn default_rule(
-    settings: &RuleSettings,
-    channel: &str,
-    clearml: &clearml::Client,
-) -> Result<Rule, MonitorError> {
-    let users = match &settings.users {
-        settings::UserFilter::Everyone => UserFilter::Everyone,
-        settings::UserFilter::Only(users) => UserFilter::Only(users.iter().cloned().collect()),
-        settings::UserFilter::Except(users) => UserFilter::Except(users.iter().cloned().collect()),
-    };
-    let (users, unknown) = monitor::resolve_users(clearml, users).await?;
-    for user in unknown {
+/// The rules with their users resolved by the server's list.
+pub(super) async fn ready_rules(set: &RuleSet, clearml: &clearml::Client) -> Result<Vec<Rule>, MonitorError> {
+    let mut rules = set.rules.clone();
+    for user in monitor::resolve_users(clearml, &mut rules).await? {
         tracing::warn!(user, "ClearML knows no user of this name; it is taken for a user's ID");
     }
-    let outcomes = [
-        Some(Outcome::Failed),
-        settings.include_completed.then_some(Outcome::Completed),
-        settings.include_aborted.then_some(Outcome::Stopped),
-    ];
-    let projects = settings.project_pattern.as_ref().map_or(ProjectFilter::All, |pattern| ProjectFilter::Matching {
-        pattern: pattern.clone(),
-        ids: HashSet::new(),
-    });
-    let mut rule = Rule::new(Rule::DEFAULT_NAME, Destination::Channel(channel.to_owned()));
-    rule.conditions = Conditions {
-        outcomes: outcomes.into_iter().flatten().collect(),
-        projects,
-        min_iterations: settings.min_iterations,
-        include_manual: settings.include_manual,
-        include_archived: settings.include_archived,
-        users,
-        ..Conditions::default()
-    };
-    rule.style.prefix = Some(settings.message_prefix.clone()).filter(|prefix| !prefix.is_empty());
-    Ok(rule)
+    Ok(rules)
 }
 
-/// The rule that the command line describes, its users and its projects resolved as a poll would.
-pub(super) async fn resolved_rule(
-    settings: &RuleSettings,
-    channel: &str,
-    clearml: &clearml::Client,
-) -> Result<Rule, MonitorError> {
-    let mut rule = default_rule(settings, channel, clearml).await?;
-    rule.conditions.projects = match rule.conditions.projects {
-        ProjectFilter::All => ProjectFilter::All,
-        ProjectFilter::Matching { pattern, .. } => {
-            let found = monitor::find_projects(&pattern, clearml).await?;
-            let ids = found.into_iter().map(|project| project.id).collect();
-            ProjectFilter::Matching { pattern, ids }
-        }
-    };
-    Ok(rule)
+/// The rules, their users and their projects resolved as a poll would.
+pub(super) async fn resolved_rules(set: &RuleSet, clearml: &clearml::Client) -> Result<Vec<Rule>, MonitorError> {
+    let mut rules = ready_rules(set, clearml).await?;
+    Projects::of(&rules).resolve(&mut rules, clearml).await?;
+    Ok(rules)
 }
 
 /// The two halves of a monitor, and what wakes the second when the first has news.
@@ -152,8 +114,10 @@ pub(super) struct Parts {
     pub clearml: clearml::Client,
     /// Slack.
     pub slack: slack::Client,
-    /// The rule.
-    pub rule: Rule,
+    /// The rules, in the order of asking.
+    pub rules: Vec<Rule>,
+    /// What is known of their project patterns.
+    pub projects: Projects,
     /// The time.
     pub clock: Clock,
     /// How patiently messages are sent.
@@ -179,11 +143,12 @@ pub(super) async fn halves(
     since: Option<Since>,
     on_progress: Box<dyn Fn(Progress) + Send + Sync>,
 ) -> anyhow::Result<Halves> {
-    let Parts { store, clearml, slack, rule, clock, waits, host, redact } = parts;
+    let Parts { store, clearml, slack, rules, projects, clock, waits, host, redact } = parts;
     let redactor = Redactor::new(redact);
     let web = clearml_settings.web.as_ref().map(ToString::to_string);
     let news = Arc::new(Notify::new());
-    let prefixes = rule.style.prefix.iter().map(|prefix| (rule.name.clone(), prefix.clone())).collect();
+    let prefix = |rule: &Rule| rule.style.prefix.clone().map(|prefix| (rule.name.clone(), prefix));
+    let prefixes = rules.iter().filter_map(prefix).collect();
     let config = DeliveryConfig {
         instance: store.monitor().await.context("reading the database")?.instance,
         host,
@@ -197,8 +162,9 @@ pub(super) async fn halves(
     };
     let deliverer = Deliverer::new(store.clone(), clearml.clone(), slack, clock.clone(), config);
     let server = server_name(clearml_settings);
-    let config = PollerConfig { rules: vec![rule], redactor, server, web, since, on_progress };
-    let poller = Poller::new(store, clearml, clock, config, Arc::clone(&news));
+    let config = PollerConfig { redactor, rules, projects, server, web, since, on_progress };
+    let mut poller = Poller::new(store, clearml, clock, config, Arc::clone(&news));
+    poller.hand_on_to(deliverer.next_rules());
     Ok(Halves { poller, deliverer, news })
 }
 
@@ -207,21 +173,45 @@ pub(super) fn server_name(settings: &ClearmlSettings) -> String {
     settings.api.as_str().trim_end_matches('/').to_owned()
 }
 
-/// What a rule watches, in words.
-pub(super) fn in_words(rule: &Rule) -> String {
-    let outcomes: Vec<&str> = Outcome::ALL
-        .into_iter()
-        .filter(|outcome| rule.conditions.outcomes.contains(*outcome))
-        .map(crate::domain::message::words::outcome)
-        .collect();
-    let projects = match &rule.conditions.projects {
-        ProjectFilter::All => "every project".to_owned(),
-        ProjectFilter::Matching { pattern, .. } => format!("projects that match {pattern}"),
-    };
-    format!("{} tasks of {projects}", outcomes.join(", "))
+/// What rules watch, in words: of one, all of it; of several, their names.
+pub(super) fn all_in_words(rules: &[Rule]) -> String {
+    match rules {
+        [rule] => rule.watches(),
+        several => {
+            let names: Vec<&str> = several.iter().map(|rule| rule.name.as_str()).collect();
+            format!("{} rules: {}", words::number(several.len()), names.join(", "))
+        }
+    }
 }
 
-/// The start message of a service.
-pub(super) fn start_request(rule: &Rule, refresh: Duration, resume: Option<crate::domain::Stamp>) -> StartRequest {
-    StartRequest { channel: rule.destination.common_lane(), watches: in_words(rule), refresh, resume }
+/// Where rules tell, each place once.
+pub(super) fn destinations(rules: &[Rule]) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for destination in rules.iter().map(|rule| rule.destination.to_string()) {
+        if !all.contains(&destination) {
+            all.push(destination);
+        }
+    }
+    all.join(", ")
+}
+
+/// The lanes that rules tell of no task in particular, each once.
+pub(super) fn common_lanes(rules: &[Rule]) -> Vec<String> {
+    let mut lanes: Vec<String> = Vec::new();
+    for lane in rules.iter().map(|rule| rule.destination.common_lane()) {
+        if !lanes.contains(&lane) {
+            lanes.push(lane);
+        }
+    }
+    lanes
+}
+
+/// The start message of a service, in the first rule's channel; `None` where there is no rule.
+pub(super) fn start_request(
+    rules: &[Rule],
+    refresh: Duration,
+    resume: Option<crate::domain::Stamp>,
+) -> Option<StartRequest> {
+    let channel = rules.first()?.destination.common_lane();
+    Some(StartRequest { channel, watches: all_in_words(rules), refresh, resume })
 }

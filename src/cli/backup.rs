@@ -4,12 +4,12 @@ use super::arguments::BackupArguments;
 use super::exit::Exit;
 use super::start::Context;
 use super::{assemble, output};
-use crate::settings::resolve_database;
+use crate::settings::find_database;
 use crate::store::{Overwrite, Store};
 
 /// Makes a copy at `arguments.path`.
 pub(super) async fn make(arguments: &BackupArguments, context: &Context) -> anyhow::Result<Exit> {
-    let database = resolve_database(&arguments.database, context.environment())?.path;
+    let database = find_database(&arguments.database, context.environment())?.path;
     assemble::read_database(&database)?.backup(&arguments.path, Overwrite::Never).await?;
     output::text(&format!("{} is a copy of {}.\n", arguments.path.display(), database.display()))?;
     Ok(Exit::Done)
@@ -17,7 +17,7 @@ pub(super) async fn make(arguments: &BackupArguments, context: &Context) -> anyh
 
 /// Puts the copy at `arguments.path` in the database's place.
 pub(super) fn restore(arguments: &BackupArguments, context: &Context) -> anyhow::Result<Exit> {
-    let database = resolve_database(&arguments.database, context.environment())?.path;
+    let database = find_database(&arguments.database, context.environment())?.path;
     let restored = Store::restore(&arguments.path, &database)?;
     let mut text = format!("{} is restored from {}.\n", database.display(), arguments.path.display());
     if let Some(kept) = restored.kept_aside {

@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::start::Context;
 use super::{assemble, output};
 use crate::domain::text::single_line;
-use crate::settings::{DatabaseFlags, resolve_database};
+use crate::settings::{DatabaseFlags, find_database};
 use crate::store::{AttemptRecord, DeadLetter, DeadLetterDetail, Retried, Store, Which};
 
 /// Runs the command.
@@ -37,11 +37,11 @@ pub(super) async fn run(command: DeadCommand, context: &Context) -> anyhow::Resu
 }
 
 fn reader(flags: &DatabaseFlags, context: &Context) -> anyhow::Result<Store> {
-    assemble::read_database(&resolve_database(flags, context.environment())?.path)
+    assemble::read_database(&find_database(flags, context.environment())?.path)
 }
 
 fn writer(flags: &DatabaseFlags, context: &Context) -> anyhow::Result<Store> {
-    assemble::write_database(&resolve_database(flags, context.environment())?.path)
+    assemble::write_database(&find_database(flags, context.environment())?.path)
 }
 
 fn list(out: &mut dyn Write, letters: &[DeadLetter], format: Format) -> io::Result<()> {

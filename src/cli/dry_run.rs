@@ -7,53 +7,49 @@ use std::sync::Arc;
 use super::exit::Exit;
 use super::start::Context;
 use super::{assemble, output};
-use crate::clearml;
+use crate::domain::Redactor;
 use crate::domain::message::words;
 use crate::domain::text::single_line;
-use crate::domain::{Redactor, Rule};
-use crate::monitor::{self, Depth, PollReport, Poller, PollerConfig};
-use crate::settings::{self, AllFlags, ClearmlSettings};
+use crate::monitor::{Depth, PollReport, Poller, PollerConfig, Projects};
+use crate::settings::{self, AllFlags, ConfigFile, NoChannel};
 use crate::store::{Overwrite, RecordedAlert, Store};
+
+/// The channel of rules that say none: nothing is posted.
+const NO_CHANNEL: &str = "(no channel)";
 
 /// Runs the command.
 pub(super) async fn run(flags: &AllFlags, context: &Context) -> anyhow::Result<Exit> {
     let environment = context.environment();
-    let service = settings::resolve_service(&flags.service)?;
-    let rule_settings = settings::resolve_rule(&flags.rule)?;
-    let database = settings::resolve_database(&flags.database, environment)?;
-    let clearml_settings = settings::resolve_clearml(environment)?;
-    let channel = flags.slack.channel.as_deref();
+    let file = ConfigFile::load(&flags.database, environment)?;
+    let service = settings::resolve_service(&flags.service, &file)?;
+    let rule_set = settings::resolve_rules(flags, &file, NoChannel::Call(NO_CHANNEL))?;
+    let database = settings::resolve_database(&flags.database, environment, &file)?;
+    let clearml_settings = settings::resolve_clearml(environment, &file)?;
     let folder = tempfile::tempdir()?;
     let server = assemble::server_name(&clearml_settings);
     let store = throw_away_copy(&database.path, folder.path(), &server).await?;
     let clearml = assemble::clearml_client(&clearml_settings, context)?;
     clearml.login().await?;
-    let rule = assemble::default_rule(&rule_settings, channel.unwrap_or_default(), &clearml).await?;
-    monitor::require_projects(&rule, &clearml).await?;
+    let rules = assemble::ready_rules(&rule_set, &clearml).await?;
+    let mut projects = Projects::of(&rules);
+    projects.require_match(&rules, &clearml).await?;
+    let watches = assemble::all_in_words(&rules);
+    let to = assemble::destinations(&rules);
+    let channel = Some(to.as_str()).filter(|to| *to != NO_CHANNEL);
     let waiting = usize::try_from(store.queue_counts().await?.undelivered()).unwrap_or(usize::MAX);
-    let mut poller = poller(store, clearml, context, &clearml_settings, rule.clone(), service.since);
-    let report = poller.poll_once(Depth::Sweep).await?;
-    output::text(&describe(&report, &rule, channel, waiting))?;
-    Ok(Exit::Done)
-}
-
-fn poller(
-    store: Store,
-    clearml: clearml::Client,
-    context: &Context,
-    settings: &ClearmlSettings,
-    rule: Rule,
-    since: Option<settings::Since>,
-) -> Poller {
     let config = PollerConfig {
         redactor: Redactor::new(Vec::new()),
-        rules: vec![rule],
-        server: assemble::server_name(settings),
-        web: settings.web.as_ref().map(ToString::to_string),
-        since,
+        rules,
+        projects,
+        server,
+        web: clearml_settings.web.as_ref().map(ToString::to_string),
+        since: service.since,
         on_progress: super::progress::reporter(),
     };
-    Poller::new(store, clearml, context.clock.clone(), config, Arc::default())
+    let mut poller = Poller::new(store, clearml, context.clock.clone(), config, Arc::default());
+    let report = poller.poll_once(Depth::Sweep).await?;
+    output::text(&describe(&report, &watches, channel, waiting))?;
+    Ok(Exit::Done)
 }
 
 /// A database to play with: a copy of the one that is there, or a fresh one.
@@ -70,9 +66,8 @@ async fn throw_away_copy(path: &Path, folder: &Path, server: &str) -> anyhow::Re
     assemble::own_database(&copy, std::time::Duration::ZERO)
 }
 
-fn describe(report: &PollReport, rule: &Rule, channel: Option<&str>, waiting: usize) -> String {
-    let mut text =
-        format!("Dry run: nothing was written and nothing was posted. It watches {}.\n", assemble::in_words(rule));
+fn describe(report: &PollReport, watches: &str, channel: Option<&str>, waiting: usize) -> String {
+    let mut text = format!("Dry run: nothing was written and nothing was posted. It watches {watches}.\n");
     if report.began && report.since.is_none() {
         text.push_str("A first run would begin to watch now and alert nothing yet; ");
         text.push_str("--since 24h shows what it would have alerted.\n");

@@ -1,23 +1,26 @@
 //! `run` without `--local`: puts the monitor in a queue of ClearML's, and tells where it is and what to do next.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 
 use super::arguments::RunArguments;
 use super::exit::Exit;
 use super::start::Context;
-use super::{assemble, output, own_task};
+use super::{UsageError, assemble, output, own_task};
 use crate::agent::{self, AgentError, Enqueued, Plan, Program};
 use crate::clearml;
 use crate::domain::WebPages;
-use crate::monitor;
-use crate::settings::{self, ClearmlSettings, EnqueueSettings, ProgramSource};
+use crate::monitor::Projects;
+use crate::settings::{self, AllFlags, ClearmlSettings, ConfigFile, EnqueueSettings, NoChannel, ProgramSource};
 
 /// Prints the script that an agent would run.
 pub(super) fn print_script(arguments: &RunArguments, context: &Context) -> anyhow::Result<Exit> {
+    let file = ConfigFile::load(&arguments.flags.database, context.environment())?;
     let enqueue = enqueue_settings(arguments)?;
     let (program, _) = match enqueue.program {
         // Only an upload needs to know ClearML at all.
-        ProgramSource::Upload => program(enqueue.program, &settings::resolve_clearml(context.environment())?)?,
+        ProgramSource::Upload => program(enqueue.program, &settings::resolve_clearml(context.environment(), &file)?)?,
         ProgramSource::Download { address, sha256 } => (Program::Download { address, sha256 }, None),
         ProgramSource::Installed => (Program::Installed, None),
     };
@@ -28,17 +31,19 @@ pub(super) fn print_script(arguments: &RunArguments, context: &Context) -> anyho
 /// Enqueues the monitor.
 pub(super) async fn run(arguments: &RunArguments, context: &Context) -> anyhow::Result<Exit> {
     let flags = &arguments.flags;
-    let service = settings::resolve_service(&flags.service)?;
-    let rule = settings::resolve_rule(&flags.rule)?;
+    let file = ConfigFile::load(&flags.database, context.environment())?;
+    let there = file_for_the_agent(&file, flags)?;
+    let service = settings::resolve_service(&flags.service, &file)?;
+    let rules = settings::resolve_rules(flags, &file, NoChannel::Refuse)?;
     let enqueue = enqueue_settings(arguments)?;
-    let channel = settings::check_slack_flags(&flags.slack)?;
-    let clearml_settings = settings::resolve_clearml(context.environment())?;
+    settings::check_slack_flags(&flags.slack, &file)?;
+    let clearml_settings = settings::resolve_clearml(context.environment(), &file)?;
     let (program, executable) = program(enqueue.program.clone(), &clearml_settings)?;
     let clearml = assemble::clearml_client(&clearml_settings, context)?;
     clearml.login().await?;
     // What would fail on the agent's machine, a person should hear here.
-    let rule = assemble::default_rule(&rule, &channel, &clearml).await?;
-    monitor::require_projects(&rule, &clearml).await?;
+    let rules = assemble::ready_rules(&rules, &clearml).await?;
+    Projects::of(&rules).require_match(&rules, &clearml).await?;
     let queue = agent::find_queue(&clearml, &service.queue, enqueue.create_queue).await?;
     let plan = Plan {
         task: enqueue.task.clone(),
@@ -49,8 +54,32 @@ pub(super) async fn run(arguments: &RunArguments, context: &Context) -> anyhow::
     };
     let enqueued = agent::enqueue(&clearml, plan, executable.as_deref()).await?;
     let page = page(&enqueued, &clearml_settings, &clearml);
-    output::text(&told(&enqueued, &page, &service.queue, &enqueue, flags.slack.slack_api.is_some()))?;
+    let mut text = told(&enqueued, &page, &service.queue, &enqueue, flags.slack.slack_api.is_some());
+    if let Some(path) = there {
+        text.push_str(&format!("- The agent's machine needs the config file, too, at {}.\n", path.display()));
+    }
+    output::text(&text)?;
     Ok(Exit::Done)
+}
+
+/// The config file that the agent's machine must have. Its rules and secrets are not put into the task, where everybody
+/// who sees the task could read them; a file that only this machine has would be another monitor there.
+fn file_for_the_agent<'a>(file: &ConfigFile, flags: &'a AllFlags) -> Result<Option<&'a Path>, UsageError> {
+    let named = flags.database.config.as_deref();
+    match (named, file.path()) {
+        (Some(path), _) if !path.is_absolute() => Err(UsageError(format!(
+            "--config {}: a monitor that is enqueued reads its config file on the agent's machine, so give the whole path \
+             at which that machine has it (or run here with --local)",
+            path.display()
+        ))),
+        (Some(path), _) => Ok(Some(path)),
+        (None, Some(path)) if !file.rules().is_empty() => Err(UsageError(format!(
+            "the rules of {} would not be known to the agent: put the file on the agent's machine and name it with --config \
+             and its whole path there (or run here with --local)",
+            path.display()
+        ))),
+        _ => Ok(None),
+    }
 }
 
 fn enqueue_settings(arguments: &RunArguments) -> Result<EnqueueSettings, settings::SettingsError> {

@@ -19,6 +19,7 @@ mod output;
 mod own_task;
 mod patience;
 mod progress;
+mod reload;
 mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -27,6 +28,7 @@ mod silence;
 mod start;
 mod supervisor;
 mod test_knobs;
+mod test_rules;
 mod watched;
 
 use std::ffi::OsString;
@@ -91,6 +93,7 @@ fn execute(arguments: Arguments, environment: ProcessEnvironment, log: logging::
         Command::Run(arguments) => block_on(run::run(*arguments, &context)),
         Command::Once(arguments) => block_on(once::run(*arguments, &context)),
         Command::Explain(arguments) => block_on(explain::run(*arguments, &context)),
+        Command::TestRules(arguments) => block_on(test_rules::run(*arguments, &context)),
         Command::Check(arguments) => block_on(check::run(*arguments, &context)),
         #[cfg(feature = "sandbox")]
         Command::Demo(_) => block_on(demo::run(&context)),

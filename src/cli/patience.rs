@@ -16,6 +16,8 @@ pub(super) struct Patience {
     pub ask_again: Duration,
     /// The monitor's own task is looked at this often, and its console sent.
     pub own_task: Duration,
+    /// The config file is looked at this often, where it is watched.
+    pub config: Duration,
     /// A sign of life for it is given this often.
     pub ping: Duration,
 }
@@ -28,6 +30,7 @@ impl Patience {
             clearml: Retry::default(),
             ask_again: Duration::from_secs(10),
             own_task: Duration::from_secs(2),
+            config: Duration::from_secs(5),
             ping: Duration::from_mins(10),
         }
     }
@@ -40,6 +43,7 @@ impl Patience {
             clearml: Retry { backoff: self.clearml.backoff.scaled(factor), ..self.clearml },
             ask_again: crate::domain::backoff::scaled(self.ask_again, factor),
             own_task: crate::domain::backoff::scaled(self.own_task, factor),
+            config: crate::domain::backoff::scaled(self.config, factor),
             ping: crate::domain::backoff::scaled(self.ping, factor),
         }
     }

@@ -7,13 +7,14 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::RunArguments;
 use super::exit::Exit;
 use super::logging::Level;
+use super::reload::{Origin, Reload};
 use super::start::{self, Context, Monitor, WhenAway};
 use super::watched::Watched;
 use super::{assemble, enqueue, own_task, signals, supervisor};
 use crate::agent::{Ending, Host, Life};
 use crate::domain::Stamp;
 use crate::monitor::{self, ServiceConfig};
-use crate::settings::{self, Announce, Settings};
+use crate::settings::{self, Announce, ConfigFile, Settings};
 
 /// At most one start message in so long, however often the service is started.
 const ANNOUNCE_EVERY: std::time::Duration = std::time::Duration::from_mins(10);
@@ -26,26 +27,30 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
     if let Some(task) = own_task::id(context.environment())? {
         return Box::pin(as_task(&arguments, &task, context)).await;
     }
-    if !settings::resolve_service(&arguments.flags.service)?.local {
+    let file = ConfigFile::load(&arguments.flags.database, context.environment())?;
+    if !settings::resolve_service(&arguments.flags.service, &file)?.local {
         return enqueue::run(&arguments, context).await;
     }
     let settings = Settings::resolve(&arguments.flags, context.environment())?;
-    let web = settings::resolve_web(&arguments.web, context.environment())?;
+    let web = settings::resolve_web(&arguments.web, context.environment(), &settings.file)?;
     let stop = signals::stop_on_request();
     let watched = Watched::begin(web, &settings, context, &stop).await?;
     let Some(monitor) = ready(&settings, context, &stop).await? else { return Ok(Exit::Done) };
-    let is_shown = !arguments.register.no_clearml_task.unwrap_or_default();
-    let life = if is_shown { own_task::show(&monitor, &arguments.flags, context, &stop).await? } else { None };
+    let is_hidden = arguments.register.no_clearml_task.unwrap_or(!settings.service.clearml_task);
+    let life = if is_hidden { None } else { own_task::show(&monitor, &arguments.flags, context, &stop).await? };
     if life.is_none() {
         context.log.console.close();
     }
-    serve(monitor, watched, &settings, context, stop, life).await
+    let origin = Origin { flags: &arguments.flags, task: None };
+    serve(monitor, watched, &settings, origin, context, stop, life).await
 }
 
 /// The service as the task that an agent runs: the task's parameters win over the command line. From here on the task tells
 /// how it went, whatever goes wrong.
 async fn as_task(arguments: &RunArguments, task: &str, context: &Context) -> anyhow::Result<Exit> {
-    let clearml = assemble::clearml_client(&settings::resolve_clearml(context.environment())?, context)?;
+    // Which file the task's parameters name is known only once ClearML has told them.
+    let file = ConfigFile::load(&arguments.flags.database, context.environment())?;
+    let clearml = assemble::clearml_client(&settings::resolve_clearml(context.environment(), &file)?, context)?;
     let task = own_task::find(&clearml, task).await?;
     let stop = signals::stop_on_request();
     let host = own_task::host(context.environment());
@@ -53,7 +58,7 @@ async fn as_task(arguments: &RunArguments, task: &str, context: &Context) -> any
     let begun = async {
         let settings = own_task::settings(&arguments.flags, &task, context.environment())?;
         context.log.set_level(Level::of_service(settings.service.verbose));
-        let web = settings::resolve_web(&arguments.web, context.environment())?;
+        let web = settings::resolve_web(&arguments.web, context.environment(), &settings.file)?;
         let watched = Watched::begin(web, &settings, context, &stop).await?;
         if host == Host::Agent {
             warn_where_memory_is_short(&settings.database.path, context);
@@ -62,7 +67,10 @@ async fn as_task(arguments: &RunArguments, task: &str, context: &Context) -> any
         anyhow::Ok(monitor.map(|monitor| (monitor, watched, settings)))
     };
     match begun.await {
-        Ok(Some((monitor, watched, settings))) => serve(monitor, watched, &settings, context, stop, Some(life)).await,
+        Ok(Some((monitor, watched, settings))) => {
+            let origin = Origin { flags: &arguments.flags, task: Some(&task) };
+            serve(monitor, watched, &settings, origin, context, stop, Some(life)).await
+        }
         Ok(None) => {
             life.end(Ending::Stopped).await;
             Ok(Exit::Done)
@@ -88,6 +96,7 @@ async fn serve(
     mut monitor: Monitor,
     watched: Watched,
     settings: &Settings,
+    origin: Origin<'_>,
     context: &Context,
     stop: CancellationToken,
     life: Option<Life>,
@@ -95,7 +104,7 @@ async fn serve(
     if let Some(life) = &life {
         monitor.poller.ignore_own_task(life.task());
     }
-    let served = watch(monitor, watched, settings, context, stop).await;
+    let served = watch(monitor, watched, settings, origin, context, stop).await;
     if let Some(life) = life {
         let ending = served.as_ref().map_or_else(|error| Ending::Failed(format!("{error:#}")), |_| Ending::Stopped);
         life.end(ending).await;
@@ -107,32 +116,41 @@ async fn watch(
     mut monitor: Monitor,
     watched: Watched,
     settings: &Settings,
+    origin: Origin<'_>,
     context: &Context,
     stop: CancellationToken,
 ) -> anyhow::Result<Exit> {
+    let reload = Reload::new(origin, settings, &monitor, watched.status.clone(), context)?;
     let record = monitor.store.monitor().await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         server = monitor.server,
-        watches = assemble::in_words(&monitor.rule),
-        channel = %monitor.rule.destination,
+        watches = assemble::all_in_words(&monitor.rules),
+        channel = assemble::destinations(&monitor.rules),
         database = %monitor.store.path().display(),
         refresh_seconds = settings.service.refresh.as_secs_f64(),
         resumes_at = record.watermark.map(|watermark| watermark.to_string()),
         "started"
     );
-    if settings.service.announce != Announce::None && is_announcement_due(record.announced_at, context.clock.now()) {
-        monitor.deliverer.announce(assemble::start_request(&monitor.rule, settings.service.refresh, record.watermark));
+    let start = assemble::start_request(&monitor.rules, settings.service.refresh, record.watermark);
+    if settings.service.announce != Announce::None
+        && is_announcement_due(record.announced_at, context.clock.now())
+        && let Some(start) = start
+    {
+        monitor.deliverer.announce(start);
     }
     supervisor::ready("watching; the first poll is under way").await;
     let config = ServiceConfig {
         refresh: settings.service.refresh,
-        channels: vec![monitor.rule.destination.common_lane()],
+        channels: start::slack_channels(&monitor.rules),
         status: watched.status.clone(),
     };
     let told = watched.started(&monitor, context)?;
     let store = monitor.store.clone();
-    let ended = monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop).await;
+    let ended = tokio::select! {
+        ended = monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop) => ended,
+        never = reload.run() => match never {},
+    };
     told.await?;
     ended?;
     let waiting = store.queue_counts().await?.undelivered();

@@ -7,7 +7,7 @@ use super::{UsageError, assemble, output};
 use crate::domain::silence::SilenceTerms;
 use crate::domain::text::single_line;
 use crate::domain::{Coverage, Silence, Stamp};
-use crate::settings::{Since, resolve_database};
+use crate::settings::{Since, find_database};
 use crate::store::{Ending, NewSilence, SilenceRecord};
 
 /// Runs the command.
@@ -22,7 +22,7 @@ pub(super) async fn run(command: SilenceCommand, context: &Context) -> anyhow::R
 async fn add(arguments: SilenceAdd, context: &Context) -> anyhow::Result<Exit> {
     let now = context.clock.now();
     let new = wanted(&arguments, now)?;
-    let path = resolve_database(&arguments.database, context.environment())?.path;
+    let path = find_database(&arguments.database, context.environment())?.path;
     let store = assemble::write_database(&path)?;
     let (covers, until) = (new.coverage.to_string(), new.ends_at);
     let id = store.add_silence(new, now).await?;
@@ -74,7 +74,7 @@ fn wanted(arguments: &SilenceAdd, now: Stamp) -> Result<NewSilence, UsageError> 
 }
 
 async fn list(arguments: &SilenceList, context: &Context) -> anyhow::Result<Exit> {
-    let path = resolve_database(&arguments.database, context.environment())?.path;
+    let path = find_database(&arguments.database, context.environment())?.path;
     let store = assemble::read_database(&path)?;
     let now = context.clock.now();
     let silences = store.silences(arguments.all, now).await?;
@@ -102,7 +102,7 @@ fn in_words(silence: &SilenceRecord, now: Stamp) -> String {
 }
 
 async fn end(arguments: SilenceEnd, context: &Context) -> anyhow::Result<Exit> {
-    let path = resolve_database(&arguments.database, context.environment())?.path;
+    let path = find_database(&arguments.database, context.environment())?.path;
     let store = assemble::write_database(&path)?;
     let id = arguments.id;
     match store.end_silence(id, arguments.author, context.clock.now()).await? {

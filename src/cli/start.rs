@@ -12,8 +12,8 @@ use super::logging::Log;
 use super::patience::Patience;
 use super::{progress, supervisor};
 use crate::clock::Clock;
-use crate::domain::Rule;
-use crate::monitor::{self, Deliverer, MonitorError, Poller};
+use crate::domain::{Destination, Rule};
+use crate::monitor::{self, Deliverer, MonitorError, Poller, Projects};
 use crate::settings::{self, Environment, Settings};
 use crate::store::{Store, StoreError, Upgraded};
 use crate::{clearml, slack};
@@ -60,8 +60,8 @@ pub(super) struct Monitor {
     pub store: Store,
     /// ClearML.
     pub clearml: clearml::Client,
-    /// The rule.
-    pub rule: Rule,
+    /// The rules, in the order of asking.
+    pub rules: Vec<Rule>,
     /// The ClearML API address.
     pub server: String,
 }
@@ -70,7 +70,7 @@ pub(super) struct Monitor {
 /// before the file is made; on one that is there already, the lock comes first, a Slack that is away is no hindrance, and
 /// a server that is away is waited for where `when_away` says so.
 pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: WhenAway) -> anyhow::Result<Monitor> {
-    for warning in &settings.clearml.warnings {
+    for warning in settings.clearml.warnings.iter().chain(settings.file.warnings()) {
         tracing::warn!("{warning}");
     }
     for exposed in settings::exposed_secrets(settings.origins(), context.environment()) {
@@ -86,9 +86,9 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     let clearml = assemble::clearml_client(&settings.clearml, context)?;
     let slack = assemble::slack_client(&settings.slack)?;
     let mut is_told = false;
-    let rule = loop {
+    let (rules, projects) = loop {
         match log_in(settings, &clearml).await {
-            Ok(rule) => break rule,
+            Ok(ready) => break ready,
             Err(error) if has_watched && when_away == WhenAway::Wait && error.is_transient() => {
                 tracing::error!(%error, "ClearML is away; starting as soon as it answers");
                 if !std::mem::replace(&mut is_told, true) {
@@ -99,12 +99,18 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
             Err(error) => return Err(error.into()),
         }
     };
-    let channel = rule.destination.common_lane();
-    let is_known_channel = match &existing {
-        Some(store) => monitor::is_channel_id(&channel) || store.channel(&channel).await?.channel_id.is_some(),
-        None => false,
-    };
-    let found = if has_watched && is_known_channel { None } else { preflight(&slack, &channel).await? };
+    let mut found = Vec::new();
+    for channel in slack_channels(&rules) {
+        let is_known = match &existing {
+            Some(store) => monitor::is_channel_id(&channel) || store.channel(&channel).await?.channel_id.is_some(),
+            None => false,
+        };
+        if !(has_watched && is_known)
+            && let Some(channel_id) = preflight(&slack, &channel).await?
+        {
+            found.push((channel, channel_id));
+        }
+    }
     let store = match existing {
         Some(store) => store,
         None => own(settings).await?,
@@ -114,21 +120,24 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
         tracing::info!(from, to, %backup, "the database was brought up to date; how it was before is kept beside it");
     }
     let own_task = store.claim(&server).await?.service_task;
-    if let Some(channel_id) = found {
+    for (channel, channel_id) in found {
         store.remember_channel(&channel, &channel_id).await?;
     }
     if has_watched && settings.service.since.is_some() {
         tracing::info!("--since only tells a fresh database where to begin; this one goes on where it was");
     }
-    let moved = store.retarget(&rule.name, &channel).await?;
-    if moved > 0 {
-        tracing::info!(alerts = moved, channel, "alerts that waited for another channel go here now");
+    for rule in &rules {
+        let moved = store.retarget(&rule.name, &rule.destination).await?;
+        if moved > 0 {
+            tracing::info!(alerts = moved, channel = %rule.destination, "alerts that waited for another channel go here now");
+        }
     }
     let parts = Parts {
         store: store.clone(),
         clearml: clearml.clone(),
         slack,
-        rule: rule.clone(),
+        rules: rules.clone(),
+        projects,
         clock: context.clock.clone(),
         waits: context.patience.slack,
         host: context.host.clone(),
@@ -141,9 +150,8 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     if let Some(task) = &own_task {
         poller.ignore_own_task(task);
     }
-    poller.require_projects().await?;
     deliverer.recover().await?;
-    Ok(Monitor { poller, deliverer, news, store, clearml, rule, server })
+    Ok(Monitor { poller, deliverer, news, store, clearml, rules, server })
 }
 
 async fn own(settings: &Settings) -> anyhow::Result<Store> {
@@ -174,11 +182,20 @@ fn private_directory(directory: &Path) -> std::io::Result<()> {
     builder.create(directory)
 }
 
-async fn log_in(settings: &Settings, clearml: &clearml::Client) -> Result<Rule, MonitorError> {
+/// The rules, and what the server says of their projects.
+async fn log_in(settings: &Settings, clearml: &clearml::Client) -> Result<(Vec<Rule>, Projects), MonitorError> {
     clearml.login().await?;
-    let rule = assemble::default_rule(&settings.rule, &settings.slack.channel, clearml).await?;
-    monitor::require_projects(&rule, clearml).await?;
-    Ok(rule)
+    let rules = assemble::ready_rules(&settings.rules, clearml).await?;
+    let mut projects = Projects::of(&rules);
+    projects.require_match(&rules, clearml).await?;
+    Ok((rules, projects))
+}
+
+/// The channels of Slack that rules tell in, each once.
+pub(super) fn slack_channels(rules: &[Rule]) -> Vec<String> {
+    let is_channel = |rule: &&Rule| matches!(rule.destination, Destination::Channel(_) | Destination::Owner { .. });
+    let rules: Vec<Rule> = rules.iter().filter(is_channel).cloned().collect();
+    assemble::common_lanes(&rules)
 }
 
 /// Before the very first watch, and before a channel is used that never was: a token or a channel that cannot work is an

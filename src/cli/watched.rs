@@ -56,8 +56,8 @@ impl Watched {
         if let Some(site) = &self.site {
             let facts = Facts {
                 server: monitor.server.clone(),
-                watches: super::assemble::in_words(&monitor.rule),
-                channel: monitor.rule.destination.to_string(),
+                watches: super::assemble::all_in_words(&monitor.rules),
+                channel: super::assemble::destinations(&monitor.rules),
             };
             let limits = Limits { longest_question: Some(LONGEST_QUESTION), ..Limits::default() };
             let reader = Store::open_with(monitor.store.path(), Access::Read, "", limits)?;

@@ -1,8 +1,8 @@
 //! The decision: what a polled row means, and what every rule says to it. A pure function of its arguments.
 
-use super::rule::{Rule, Verdict};
+use super::rule::{Filter, Rule, Subject, Verdict, suppressed};
 use super::run::{Change, KnownTask, Observation, observe};
-use super::silence::Silences;
+use super::silence::{Silence, Silences};
 use super::task::{Outcome, Task};
 
 /// What is to be recorded for one row of a poll.
@@ -10,9 +10,16 @@ use super::task::{Outcome, Task};
 pub struct Decision {
     /// What happened to the task, and what to remember of it.
     pub observation: Observation,
-    /// The outcome and every rule's verdict on it, by the rule's position; empty where nothing ended.
+    /// The verdicts that are worth a row, by the rule's position: every alert, every one that a silence keeps quiet, and
+    /// where there is neither, that of the rule that came nearest. Empty where nothing ended.
     pub verdicts: Vec<RuleVerdict>,
+    /// What every rule said, a letter each, in the order of the rules: [`ALERT`], or the filter's
+    /// ([`Filter::letter`]). Empty where nothing ended.
+    pub said: String,
 }
+
+/// The letter of a rule that alerts.
+pub const ALERT: char = 'A';
 
 /// One rule's verdict on one outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,23 +37,111 @@ pub struct RuleVerdict {
 /// Decides what one polled row means, given what is known of its task and which silences are in force.
 pub fn decide(known: Option<&KnownTask>, task: &Task, rules: &[Rule], silences: &Silences) -> Decision {
     let observation = observe(known, task);
-    let verdicts = match observation.change {
+    let (verdicts, said) = match observation.change {
         Change::Ended(outcome) => {
-            rules.iter().enumerate().map(|(rule, each)| verdict(rule, each, task, outcome, silences)).collect()
+            let subject = Subject::new(task, outcome);
+            let answers = ask(&subject, rules, silences);
+            (worth_a_row(&subject, rules, &answers), answers.iter().map(Answer::letter).collect())
         }
-        Change::Nothing | Change::Restamp | Change::Moved => Vec::new(),
+        Change::Nothing | Change::Restamp | Change::Moved => (Vec::new(), String::new()),
     };
-    Decision { observation, verdicts }
+    Decision { observation, verdicts, said }
 }
 
-fn verdict(position: usize, rule: &Rule, task: &Task, outcome: Outcome, silences: &Silences) -> RuleVerdict {
-    let judged = rule.judge(task, outcome);
-    let silence = match judged {
-        Verdict::Alert => silences.covering(task, outcome, &rule.name),
-        Verdict::Suppressed(_) => None,
+/// What every rule says to an outcome, in words.
+pub fn hear(task: &Task, outcome: Outcome, rules: &[Rule], silences: &Silences) -> Vec<RuleVerdict> {
+    let subject = Subject::new(task, outcome);
+    let answers = ask(&subject, rules, silences);
+    answers.iter().enumerate().map(|(position, answer)| answer.in_words(position, rules, &subject)).collect()
+}
+
+/// A rule's answer, before anybody wants to read it.
+#[derive(Debug, Clone, Copy)]
+enum Answer<'s> {
+    Alert,
+    Filtered(Filter),
+    /// The rule at this position, before it, spoke and is the last to be asked where it does.
+    Earlier(usize),
+    Silenced(&'s Silence),
+}
+
+/// Asks the rules in order. One that does not continue is the last that may alert once it has spoken; that a silence
+/// keeps it quiet makes no difference: a silence must not send to another channel what it keeps out of one.
+fn ask<'s>(subject: &Subject<'_>, rules: &[Rule], silences: &'s Silences) -> Vec<Answer<'s>> {
+    let mut last = None;
+    let ask_one = |(position, rule): (usize, &Rule)| {
+        if let Some(filter) = rule.filter(subject) {
+            return Answer::Filtered(filter);
+        }
+        if let Some(earlier) = last {
+            return Answer::Earlier(earlier);
+        }
+        if !rule.continues {
+            last = Some(position);
+        }
+        silences.covering(subject.task, subject.outcome, &rule.name).map_or(Answer::Alert, Answer::Silenced)
     };
-    let verdict = silence.map_or(judged, |silence| Verdict::Suppressed(silence.suppression()));
-    RuleVerdict { rule: position, outcome, verdict, silence: silence.map(|silence| silence.id) }
+    rules.iter().enumerate().map(ask_one).collect()
+}
+
+fn worth_a_row(subject: &Subject<'_>, rules: &[Rule], answers: &[Answer<'_>]) -> Vec<RuleVerdict> {
+    let spoke = |answer: &Answer<'_>| matches!(answer, Answer::Alert | Answer::Silenced(_));
+    let all = answers.iter().enumerate();
+    let spoken: Vec<RuleVerdict> = all
+        .filter(|(_, answer)| spoke(answer))
+        .map(|(position, answer)| answer.in_words(position, rules, subject))
+        .collect();
+    if !spoken.is_empty() {
+        return spoken;
+    }
+    nearest(answers)
+        .map(|position| {
+            let mut verdict = answers[position].in_words(position, rules, subject);
+            if let (Verdict::Suppressed(suppression), 2..) = (&mut verdict.verdict, rules.len()) {
+                let asked = rules.len();
+                suppression.detail.push_str(&format!(" (the nearest of {asked} rules, none of which matched)"));
+            }
+            verdict
+        })
+        .into_iter()
+        .collect()
+}
+
+/// The position of the rule whose deciding filter is asked last; of several, the first.
+fn nearest(answers: &[Answer<'_>]) -> Option<usize> {
+    let depth = |position: &usize| answers[*position].filter();
+    // `max_by_key` would take the last of several.
+    (0..answers.len()).rev().max_by_key(depth)
+}
+
+impl Answer<'_> {
+    fn filter(&self) -> Option<Filter> {
+        match self {
+            Self::Alert => None,
+            Self::Filtered(filter) => Some(*filter),
+            Self::Earlier(_) => Some(Filter::Earlier),
+            Self::Silenced(_) => Some(Filter::Silence),
+        }
+    }
+
+    fn letter(&self) -> char {
+        self.filter().map_or(ALERT, Filter::letter)
+    }
+
+    fn in_words(&self, position: usize, rules: &[Rule], subject: &Subject<'_>) -> RuleVerdict {
+        let suppression = match self {
+            Self::Alert => None,
+            Self::Filtered(filter) => Some(rules[position].words(*filter, subject)),
+            Self::Earlier(earlier) => Some(suppressed(Filter::Earlier, format!("rule {} spoke", rules[*earlier].name))),
+            Self::Silenced(silence) => Some(silence.suppression()),
+        };
+        RuleVerdict {
+            rule: position,
+            outcome: subject.outcome,
+            verdict: suppression.map_or(Verdict::Alert, Verdict::Suppressed),
+            silence: if let Self::Silenced(silence) = self { Some(silence.id) } else { None },
+        }
+    }
 }
 
 #[cfg(test)]
@@ -57,7 +152,8 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::domain::rule::Destination;
-    use crate::domain::{Named, Stamp, Status};
+    use crate::domain::rule::properties::{any_task, more, rule_of};
+    use crate::domain::{Named, OutcomeSet, Stamp, Status};
 
     /// A rule that alerts every failure.
     pub(crate) fn watch_all() -> Rule {
@@ -86,6 +182,7 @@ pub(crate) mod tests {
             parent: None,
             worker: None,
             queue: None,
+            metrics: Vec::new(),
         }
     }
 
@@ -188,6 +285,50 @@ pub(crate) mod tests {
             row("stopped", 4, Some(0), Some(2)),
         ];
         assert_eq!(play(&rows), [(1, Stopped)]);
+    }
+
+    fn named(name: &str, change: impl FnOnce(&mut Rule)) -> Rule {
+        let mut rule = Rule { name: name.to_owned(), ..watch_all() };
+        change(&mut rule);
+        rule
+    }
+
+    fn told(rules: &[Rule]) -> (String, Vec<String>) {
+        let decision = decide(None, &task(Status::Failed), rules, &Silences::default());
+        let told = |each: &RuleVerdict| match &each.verdict {
+            Verdict::Alert => rules[each.rule].name.clone(),
+            Verdict::Suppressed(why) => format!("{}: {why}", rules[each.rule].name),
+        };
+        (decision.said.clone(), decision.verdicts.iter().map(told).collect())
+    }
+
+    #[test]
+    fn all_rules_speak_until_one_that_does_not_continue_has_spoken() {
+        let last = named("last", |rule| rule.continues = false);
+        let deaf = named("deaf", |rule| {
+            rule.continues = false;
+            rule.conditions.min_iterations = 8;
+        });
+        let rules = [deaf.clone(), named("first", |_| ()), last, deaf, named("after", |_| ())];
+        assert_eq!(told(&rules), ("iAAie".to_owned(), vec!["first".to_owned(), "last".to_owned()]));
+        let heard = hear(&task(Status::Failed), Failed, &rules, &Silences::default());
+        assert_eq!(heard[4].verdict.suppression().unwrap().to_string(), "earlier: rule last spoke");
+        assert_eq!(heard[3].verdict.suppression().unwrap().to_string(), "iterations: 7 of at least 8");
+    }
+
+    #[test]
+    fn where_no_rule_alerts_the_nearest_is_told_and_of_several_the_first() {
+        let status = named("status", |rule| rule.conditions.outcomes = OutcomeSet::default());
+        let short = |name| named(name, |rule| rule.conditions.min_iterations = 8);
+        let (said, told) = told(&[status.clone(), short("near"), short("as near"), status]);
+        assert_eq!(said, "siis");
+        let expected = "near: iterations: 7 of at least 8 (the nearest of 4 rules, none of which matched)";
+        assert_eq!(told, [expected]);
+    }
+
+    #[test]
+    fn no_rule_at_all_says_nothing() {
+        assert_eq!(told(&[]), (String::new(), Vec::new()));
     }
 
     /// One thing that can happen to a task on the server, between or at polls.
@@ -311,6 +452,32 @@ pub(crate) mod tests {
             prop_assert_eq!(outcomes, model.alerted);
             let keys: HashSet<_> = alerted.iter().collect();
             prop_assert_eq!(keys.len(), alerted.len(), "run and outcome identify an alert");
+        }
+
+        #[test]
+        fn the_first_that_does_not_continue_ends_it(
+            task in any_task(),
+            rules in prop::collection::vec((prop::collection::vec(more(), 0..3), any::<bool>()), 0..6),
+        ) {
+            let rules: Vec<Rule> = rules
+                .into_iter()
+                .map(|(asks, continues)| Rule { continues, ..rule_of(asks) })
+                .collect();
+            let decision = decide(None, &task, &rules, &Silences::default());
+            let outcome = task.outcome().unwrap();
+            let fits: Vec<bool> = rules.iter().map(|rule| rule.judge(&task, outcome) == Verdict::Alert).collect();
+            let end = fits.iter().zip(&rules).position(|(fits, rule)| *fits && !rule.continues).unwrap_or(rules.len());
+            let expected: Vec<usize> = (0..rules.len()).filter(|rule| fits[*rule] && *rule <= end).collect();
+            let alerts = decision.verdicts.iter().filter(|each| each.verdict == Verdict::Alert);
+            prop_assert_eq!(alerts.map(|each| each.rule).collect::<Vec<_>>(), expected.clone());
+            let rows = if rules.is_empty() { 0 } else { expected.len().max(1) };
+            prop_assert_eq!(decision.verdicts.len(), rows, "one row where no rule alerts");
+            prop_assert_eq!(decision.said.len(), rules.len());
+            let all = hear(&task, outcome, &rules, &Silences::default());
+            for (heard, letter) in all.iter().zip(decision.said.chars()) {
+                let said = heard.verdict.suppression().map_or(ALERT, |why| why.filter.letter());
+                prop_assert_eq!(said, letter);
+            }
         }
 
         #[test]

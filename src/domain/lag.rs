@@ -56,6 +56,7 @@ mod tests {
             parent: None,
             worker: None,
             queue: None,
+            metrics: Vec::new(),
         }
     }
 

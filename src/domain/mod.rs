@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod lag;
 pub mod link;
 pub mod message;
+pub mod metric;
 pub mod mrkdwn;
 pub mod redact;
 pub mod rule;
@@ -22,11 +23,15 @@ pub mod text;
 pub use alert::{AlertRecord, AlertState, PendingAlert};
 pub use backoff::Backoff;
 pub use cause::{Cause, Diagnosis, Why};
-pub use decide::{Decision, RuleVerdict, decide};
+pub use decide::{ALERT, Decision, RuleVerdict, decide, hear};
 pub use lag::console_lag;
 pub use link::WebPages;
+pub use metric::{Finite, LastMetric};
 pub use redact::Redactor;
-pub use rule::{Conditions, Destination, Filter, ProjectFilter, Rule, Suppression, UserFilter, Verdict};
+pub use rule::{
+    Conditions, Destination, Filter, ProjectFilter, ProjectPattern, ProjectRegex, Rule, Suppression, UserFilter,
+    Verdict,
+};
 pub use run::{Change, Ended, KnownTask, Observation, OutcomeSet};
 pub use silence::{Coverage, Silence, Silences};
 pub use stamp::Stamp;

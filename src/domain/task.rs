@@ -1,9 +1,11 @@
 //! A ClearML task as one poll saw it, its status, and the outcome that a status stands for.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::metric::LastMetric;
 use super::stamp::Stamp;
 
 /// A task's status, by ClearML's own names.
@@ -193,6 +195,9 @@ pub struct Task {
     pub worker: Option<String>,
     /// The queue it was last sent to.
     pub queue: Option<Named>,
+    /// The last values of its metrics; empty where nobody asked for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<LastMetric>,
 }
 
 impl Task {
@@ -214,6 +219,12 @@ impl Task {
     /// The user's name or ID, if known.
     pub fn user_label(&self) -> Option<&str> {
         self.user.as_ref().map(Named::label)
+    }
+
+    /// How long the run lasted: what ClearML measured, else from its start to its end; unknown where it never started.
+    pub fn run_time(&self) -> Option<Duration> {
+        let measured = self.active_duration.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+        measured.or_else(|| Some(self.completed.unwrap_or(self.status_changed).since(self.started?)))
     }
 
     /// The status as an outcome, if it is one.

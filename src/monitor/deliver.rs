@@ -9,13 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
 use super::error::MonitorError;
+use super::next_rules::NextRules;
 use super::ripe::Ripening;
 use super::send::Unrecorded;
 use super::status::Status;
 use crate::clearml;
 use crate::clock::Clock;
 use crate::domain::delivery::{DeliveryState, LONGEST_RETRY_AFTER, OnUnknown, Waits};
-use crate::domain::{Redactor, Stamp};
+use crate::domain::{Redactor, Rule, Stamp};
 use crate::slack::pacing::DEFAULT_BURST;
 use crate::slack::{self, Class, Pacer, Pauses};
 use crate::store::{ChannelRecord, Delivery, Method, Store};
@@ -93,6 +94,7 @@ pub struct Deliverer {
     pub(super) slack: slack::Client,
     pub(super) clock: Clock,
     pub(super) config: DeliveryConfig,
+    next: NextRules,
     pub(super) start_notice: Option<StartRequest>,
     pub(super) status: Status,
     pub(super) pacer: Pacer,
@@ -130,6 +132,7 @@ impl Deliverer {
             slack,
             clock,
             config,
+            next: NextRules::default(),
             start_notice: None,
             status,
             pacer,
@@ -143,6 +146,35 @@ impl Deliverer {
             told_kept: HashSet::new(),
             ripening: Ripening::default(),
         }
+    }
+
+    /// Where rules are put that outcomes are put to from now on: what waits goes where they tell.
+    pub fn next_rules(&self) -> NextRules {
+        self.next.clone()
+    }
+
+    /// Between two messages, so that none is taken back that is being sent.
+    async fn adopt_rules(&mut self) -> Result<(), MonitorError> {
+        let Some(rules) = self.next.take() else {
+            return Ok(());
+        };
+        for rule in &rules {
+            match self.store.retarget(&rule.name, &rule.destination).await {
+                Ok(0) => {}
+                Ok(moved) => {
+                    let channel = &rule.destination;
+                    tracing::info!(alerts = moved, %channel, "alerts that waited for another channel go here now");
+                }
+                Err(error) => {
+                    self.next.replace(rules);
+                    return Err(error.into());
+                }
+            }
+        }
+        crate::crash::point("retargeted");
+        let prefix = |rule: Rule| rule.style.prefix.map(|prefix| (rule.name, prefix));
+        self.config.prefixes = rules.into_iter().filter_map(prefix).collect();
+        Ok(())
     }
 
     /// Takes up what the last run left: what was under way is unknown, and the waits that Slack asked for go on.
@@ -182,6 +214,7 @@ impl Deliverer {
     /// Sends what is due until nothing is, `stop` is set, or a good while has passed; says when to come back.
     pub async fn deliver_due(&mut self, stop: &CancellationToken) -> Result<Next, MonitorError> {
         self.record_again().await?;
+        self.adopt_rules().await?;
         self.speak_of_backlog().await?;
         let channels = self.channels().await?;
         for _ in 0..ROUNDS {

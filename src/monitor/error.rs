@@ -18,18 +18,22 @@ pub enum MonitorError {
     Store(#[from] StoreError),
     /// No project matches.
     #[error(
-        "--project `{pattern}` matches no project on {server}: it is a regular expression on full project names, case-sensitive; \
-         leave it out to watch every project"
+        "{} matches no project on {server}: {}; leave it out to watch every project",
+        asked(rule.as_deref(), pattern), meaning(rule.as_deref())
     )]
     NoProject {
+        /// The rule; `None` where the command line describes it.
+        rule: Option<String>,
         /// The pattern.
         pattern: String,
         /// The server's host.
         server: String,
     },
     /// The pattern is no regular expression for the server.
-    #[error("--project `{pattern}` is not a regular expression that {server} understands: {message}")]
+    #[error("{} is not a regular expression that {server} understands: {message}", asked(rule.as_deref(), pattern))]
     BadPattern {
+        /// The rule; `None` where the command line describes it.
+        rule: Option<String>,
         /// The pattern.
         pattern: String,
         /// The server's host.
@@ -65,6 +69,24 @@ impl MonitorError {
             | Self::BadPattern { .. }
             | Self::NoChannel { .. }
             | Self::ArchivedChannel { .. } => false,
+        }
+    }
+}
+
+/// Who asks for a project.
+fn asked(rule: Option<&str>, pattern: &str) -> String {
+    rule.map_or_else(
+        || format!("--project `{pattern}`"),
+        |rule| format!("rule `{rule}`: the project pattern `{pattern}`"),
+    )
+}
+
+fn meaning(rule: Option<&str>) -> &'static str {
+    match rule {
+        None => "it is a regular expression on full project names, case-sensitive",
+        Some(_) => {
+            "a pattern is a full project name, a name with /** for all below it as well, or re: with a regular expression on \
+             full names, case-sensitive"
         }
     }
 }

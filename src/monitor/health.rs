@@ -17,6 +17,8 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(2);
 pub struct Health {
     /// Each thing that was looked at, in the order in which a person should read them.
     pub checks: Vec<Check>,
+    /// What a person should look at, though the service does its work.
+    pub attention: Vec<String>,
 }
 
 /// One thing that must be right.
@@ -48,7 +50,9 @@ pub async fn health(status: &Status, store: &Store, now: Stamp) -> Health {
         Check { name: "database", problem: database(&figures, store).await },
         Check { name: "slack", problem: slack(store).await },
     ];
-    Health { checks }
+    let as_before = |trouble: String| format!("the config file cannot be used, the rules are as before: {trouble}");
+    let attention = figures.config_trouble.map(as_before).into_iter().collect();
+    Health { checks, attention }
 }
 
 /// How old the last good poll may be.

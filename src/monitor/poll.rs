@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::MonitorError;
+use super::next_rules::NextRules;
 use super::projects::Projects;
 use super::pulse::Beat;
 use super::status::Status;
 use tokio::sync::Notify;
 
-use crate::clearml::{Client, RowProblem};
+use crate::clearml::{Client, RowProblem, Wanted};
 use crate::clock::Clock;
-use crate::domain::{ProjectFilter, Redactor, Rule, Stamp, Task, WebPages};
+use crate::domain::{Redactor, Rule, Stamp, Task, WebPages};
 use crate::settings::time::Since;
 use crate::store::{PageToRecord, Recorded, RecordedAlert, Store, Watching};
 
@@ -87,8 +88,10 @@ pub struct Progress {
 pub struct PollerConfig {
     /// What takes secrets out of the words that tell why a task ended.
     pub redactor: Redactor,
-    /// The rules to ask, their users resolved. One project pattern at most is common to all.
+    /// The rules to ask, in order, their users resolved.
     pub rules: Vec<Rule>,
+    /// What is known of their project patterns.
+    pub projects: Projects,
     /// The ClearML API address, as the database remembers it.
     pub server: String,
     /// The web application's address, where links are known to lead.
@@ -117,7 +120,10 @@ pub struct Poller {
     clock: Clock,
     config: PollerConfig,
     rules: Arc<Vec<Rule>>,
-    projects: Option<Projects>,
+    next: NextRules,
+    /// Where rules are put that this poller has taken over.
+    adopted: NextRules,
+    own_task: Option<String>,
     news: Arc<Notify>,
     /// Beats with every page.
     pub(super) beat: Beat,
@@ -126,46 +132,72 @@ pub struct Poller {
 impl Poller {
     /// A poller that wakes `news` whenever there is something to deliver.
     pub fn new(store: Store, clearml: Client, clock: Clock, config: PollerConfig, news: Arc<Notify>) -> Self {
-        let pattern = config.rules.iter().find_map(|rule| match &rule.conditions.projects {
-            ProjectFilter::All => None,
-            ProjectFilter::Matching { pattern, .. } => Some(pattern.clone()),
-        });
         let rules = Arc::new(config.rules.clone());
-        let (projects, beat) = (pattern.map(Projects::new), Beat::default());
-        Self { store, clearml, clock, config, rules, projects, news, beat }
+        let mut poller = Self {
+            store,
+            clearml,
+            clock,
+            rules,
+            next: NextRules::default(),
+            adopted: NextRules::default(),
+            own_task: None,
+            config,
+            news,
+            beat: Beat::default(),
+        };
+        poller.fill_in();
+        poller
     }
 
     /// Keeps quiet about this task: it is the monitor itself.
     pub fn ignore_own_task(&mut self, task: &str) {
-        for rule in Arc::make_mut(&mut self.rules) {
-            rule.own_task = Some(task.to_owned());
-        }
+        self.own_task = Some(task.to_owned());
+        self.fill_in();
     }
 
-    /// Refuses to start with a project pattern that matches nothing.
-    pub async fn require_projects(&mut self) -> Result<(), MonitorError> {
-        let Some(projects) = &mut self.projects else {
-            return Ok(());
-        };
-        projects.require_match(&self.clearml).await?;
-        self.adopt_projects();
-        Ok(())
+    /// Puts rules that replaced others there, once outcomes are put to them.
+    pub fn hand_on_to(&mut self, adopted: NextRules) {
+        self.adopted = adopted;
     }
 
-    fn adopt_projects(&mut self) {
-        let Some(filter) = self.projects.as_ref().map(Projects::filter) else {
-            return;
-        };
-        for rule in Arc::make_mut(&mut self.rules) {
-            if rule.conditions.projects != ProjectFilter::All {
-                rule.conditions.projects.clone_from(&filter);
+    /// Where rules are put that this poller is to ask from its next poll on.
+    pub fn next_rules(&self) -> NextRules {
+        self.next.clone()
+    }
+
+    /// Asks these rules from now on, their users resolved. Each outcome is put to the rules once, when it is recorded, so
+    /// that a rule that is new here hears of what is recorded from now on and of nothing else.
+    pub fn replace_rules(&mut self, rules: Vec<Rule>) {
+        self.config.projects.follow(&rules);
+        self.rules = Arc::new(rules);
+        self.fill_in();
+    }
+
+    /// Completes the rules by what is known of their projects and of the monitor's own task.
+    fn fill_in(&mut self) {
+        let rules = Arc::make_mut(&mut self.rules);
+        self.config.projects.fill(rules);
+        if let Some(own_task) = &self.own_task {
+            for rule in rules {
+                rule.own_task = Some(own_task.clone());
             }
         }
+    }
+
+    /// What the rules look at besides what every rule needs.
+    fn wanted(&self) -> Wanted {
+        super::replay::wanted(&self.rules)
     }
 
     /// One poll. The first one on a fresh database begins to watch: from the server's newest stamp, alerting nothing, or
     /// from where `--since` says.
     pub async fn poll_once(&mut self, depth: Depth) -> Result<PollReport, MonitorError> {
+        if let Some(rules) = self.next.take() {
+            tracing::info!(rules = rules.len(), "other rules from now on");
+            self.replace_rules(rules.clone());
+            self.adopted.replace(rules);
+            self.news.notify_one();
+        }
         let record = self.store.claim(&self.config.server).await?;
         let (watch_from, watermark, began) =
             if let (Some(watch_from), Some(watermark)) = (record.watch_from, record.watermark) {
@@ -178,6 +210,9 @@ impl Poller {
             let watermark = self.store.monitor().await?.watermark;
             return Ok(PollReport { began, watermark, ..PollReport::default() });
         }
+        if !began && record.hidden_from.is_some() != self.wanted().hidden {
+            self.watch_hidden(watermark).await?;
+        }
         let from = self.not_in_the_future(watermark).minus(depth.overlap()).max(watch_from);
         let since = began.then_some(watch_from);
         let mut report = PollReport { began, since, ..self.read_outcomes(from).await? };
@@ -186,6 +221,18 @@ impl Poller {
         self.note_poll(record.last_poll_at).await?;
         self.close_silences().await?;
         Ok(report)
+    }
+
+    /// Takes up or gives up hidden tasks, as the rules have it now. Those that ended before are past: a new rule never
+    /// alerts about them. Past is what the server has stamped by now, as it says itself.
+    async fn watch_hidden(&self, watermark: Stamp) -> Result<(), MonitorError> {
+        if !self.wanted().hidden {
+            return Ok(self.store.watch_hidden(None).await?);
+        }
+        let newest = self.clearml.newest_change(self.wanted()).await?.map_or(watermark, |newest| watermark.max(newest));
+        // A stamp from a clock that was wrong once must not keep them unseen for long.
+        let latest = self.clearml.server_time().map_or(newest, |now| newest.min(now.plus(Duration::from_secs(1))));
+        Ok(self.store.watch_hidden(Some(latest.plus(Duration::from_millis(1)))).await?)
     }
 
     /// Silences whose time is over when a poll has gone through are closed, and what they kept quiet is told.
@@ -210,13 +257,14 @@ impl Poller {
     async fn read_outcomes(&mut self, from: Stamp) -> Result<PollReport, MonitorError> {
         let mut report = PollReport::default();
         let mut progress = Progress { pages: 0, tasks: 0, alerts: 0, at: None };
-        let mut changes = self.clearml.changes_since(from);
-        while let Some(page) = changes.next_page().await? {
+        let mut changes = self.clearml.changes_since(from, self.wanted());
+        while let Some(mut page) = changes.next_page().await? {
             progress.pages += 1;
             progress.tasks += page.tasks.len();
             progress.at = page.newest.or(progress.at);
             report.problems.extend(page.problems);
             let rules = self.rules_for(&page.tasks).await?;
+            forget_other_metrics(&mut page.tasks, &rules);
             let newest = page.newest.map(|newest| self.not_in_the_future(newest));
             let page_to_record = self.page(page.tasks, rules, newest, Watching::Outcomes);
             crate::crash::point("page_received");
@@ -238,7 +286,7 @@ impl Poller {
     /// Sets the first watermark. Without `--since` the last two hours are remembered as they are, so that whatever the
     /// server writes late into them is news, and nothing that is there already is alerted.
     async fn begin_watching(&mut self) -> Result<Stamp, MonitorError> {
-        let newest = self.clearml.newest_change().await?;
+        let newest = self.clearml.newest_change(self.wanted()).await?;
         if let Some(since) = self.config.since {
             let now = self.clearml.server_time().or(newest).unwrap_or_else(|| self.clock.now());
             let from = since.resolve(now).max(Stamp::EPOCH);
@@ -251,7 +299,7 @@ impl Poller {
         };
         let from = newest.minus(SWEEP);
         let mut watermark = newest;
-        let mut changes = self.clearml.changes_since(from);
+        let mut changes = self.clearml.changes_since(from, self.wanted());
         while let Some(page) = changes.next_page().await? {
             watermark = page.newest.map_or(watermark, |newest| watermark.max(self.not_in_the_future(newest)));
             let page = self.page(page.tasks, Arc::default(), None, Watching::Baseline);
@@ -264,6 +312,9 @@ impl Poller {
     }
 
     async fn begin(&self, from: Stamp, watermark: Stamp) -> Result<(), MonitorError> {
+        if self.wanted().hidden {
+            self.store.watch_hidden(Some(from)).await?;
+        }
         let page = self.page(Vec::new(), Arc::default(), None, Watching::Begin { from, watermark });
         self.store.record_page(page).await?;
         Ok(())
@@ -286,11 +337,10 @@ impl Poller {
         self.config.web.as_deref().map(|web| WebPages::new(web, version.as_deref()))
     }
 
+    /// The rules, with what the server says of their projects now.
     async fn rules_for(&mut self, tasks: &[Task]) -> Result<Arc<Vec<Rule>>, MonitorError> {
-        if let Some(projects) = &mut self.projects
-            && projects.refresh(&self.clearml, tasks).await?
-        {
-            self.adopt_projects();
+        if self.config.projects.refresh(&self.clearml, tasks).await? {
+            self.fill_in();
         }
         Ok(Arc::clone(&self.rules))
     }
@@ -303,5 +353,13 @@ impl Poller {
             self.store.note_poll(now).await?;
         }
         Ok(())
+    }
+}
+
+/// Keeps only the metrics that a rule looks at: an alert remembers its task, and a task may have thousands.
+fn forget_other_metrics(tasks: &mut [Task], rules: &[Rule]) {
+    let conditions: Vec<_> = rules.iter().filter_map(|rule| rule.conditions.metric.as_ref()).collect();
+    for task in tasks {
+        task.metrics.retain(|metric| conditions.iter().any(|condition| condition.is_about(metric)));
     }
 }

@@ -20,7 +20,7 @@ pub enum WhyUnseen {
     NotWatching,
     /// It never changed its status, so it has no stamp to be found by.
     NeverChanged,
-    /// ClearML leaves tasks with the system tag `hidden` out of what it lists.
+    /// ClearML leaves tasks with the system tag `hidden` out of what it lists, and no rule asks for them.
     Hidden,
     /// Its last change is older than the watch.
     BeforeWatch {
@@ -43,7 +43,7 @@ pub fn prospect(
     silences: &Silences,
 ) -> Prospect {
     let decision = decide(known, task, rules, silences);
-    let unseen = why_unseen(record, task);
+    let unseen = why_unseen(record, task, rules);
     // What is recorded already is told as that, wherever its stamp lies.
     let is_recorded = decision.observation.change == crate::domain::Change::Nothing;
     match unseen {
@@ -52,13 +52,18 @@ pub fn prospect(
     }
 }
 
-fn why_unseen(record: &MonitorRecord, task: &Task) -> Option<WhyUnseen> {
+fn why_unseen(record: &MonitorRecord, task: &Task, rules: &[Rule]) -> Option<WhyUnseen> {
     let (Some(watch_from), Some(watermark)) = (record.watch_from, record.watermark) else {
         return Some(WhyUnseen::NotWatching);
     };
     let reads_from = watermark.minus(SWEEP);
+    let is_hidden = task.has_system_tag("hidden");
+    let hidden_from = record.hidden_from.filter(|_| is_hidden);
     match task.status_changed {
-        _ if task.has_system_tag("hidden") => Some(WhyUnseen::Hidden),
+        _ if is_hidden && !rules.iter().any(|rule| rule.conditions.include_hidden) => Some(WhyUnseen::Hidden),
+        changed if hidden_from.is_some_and(|from| changed < from) => {
+            hidden_from.map(|watch_from| WhyUnseen::BeforeWatch { watch_from })
+        }
         Stamp::EPOCH => Some(WhyUnseen::NeverChanged),
         changed if changed < watch_from => Some(WhyUnseen::BeforeWatch { watch_from }),
         changed if changed < reads_from => Some(WhyUnseen::BeforeSweep { reads_from }),
@@ -80,6 +85,7 @@ mod tests {
             server: None,
             watch_from: Some(Stamp::from_millis(watch_from)),
             watermark: Some(Stamp::from_millis(watermark)),
+            hidden_from: None,
             last_poll_at: None,
             announced_at: None,
             service_task: None,

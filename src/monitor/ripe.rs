@@ -69,6 +69,7 @@ mod tests {
             parent: None,
             worker: None,
             queue: None,
+            metrics: Vec::new(),
         };
         let channel = "#ml".to_owned();
         let (rule, url, why) = ("default".to_owned(), None, None);

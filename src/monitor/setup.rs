@@ -5,23 +5,39 @@ use std::collections::{HashMap, HashSet};
 
 use super::deliver::is_channel_id;
 use super::error::MonitorError;
-use super::projects::{Projects, bad_pattern};
+use super::projects::bad_pattern;
 use crate::clearml::Client;
-use crate::domain::{Named, ProjectFilter, Rule, UserFilter};
+use crate::domain::{Named, ProjectPattern, Rule, UserFilter};
 use crate::slack;
 
-/// Turns user names into IDs by the server's list. A name that the server does not know is kept as it stands, taken for
-/// an ID, and returned for a warning.
-pub async fn resolve_users(clearml: &Client, users: UserFilter) -> Result<(UserFilter, Vec<String>), MonitorError> {
+/// Turns the user names of rules into IDs by the server's list, which is asked for once and only where a rule names users.
+/// A name that the server does not know is kept as it stands, taken for an ID, and returned for a warning.
+pub async fn resolve_users(clearml: &Client, rules: &mut [Rule]) -> Result<Vec<String>, MonitorError> {
+    if rules.iter().all(|rule| rule.conditions.users == UserFilter::Everyone) {
+        return Ok(Vec::new());
+    }
+    let known = clearml.users().await?;
+    let mut unknown = Vec::new();
+    for rule in rules {
+        let users = std::mem::replace(&mut rule.conditions.users, UserFilter::Everyone);
+        let (users, own_unknown) = by_the_list(&known, users);
+        rule.conditions.users = users;
+        unknown.extend(own_unknown);
+    }
+    unknown.sort_unstable();
+    unknown.dedup();
+    Ok(unknown)
+}
+
+fn by_the_list(known: &[crate::clearml::User], users: UserFilter) -> (UserFilter, Vec<String>) {
     let (wanted, build): (_, fn(HashSet<String>) -> UserFilter) = match users {
-        UserFilter::Everyone => return Ok((UserFilter::Everyone, Vec::new())),
+        UserFilter::Everyone => return (UserFilter::Everyone, Vec::new()),
         UserFilter::Only(wanted) => (wanted, UserFilter::Only),
         UserFilter::Except(wanted) => (wanted, UserFilter::Except),
     };
-    let known = clearml.users().await?;
     let mut by_name: HashMap<&str, Vec<&str>> = HashMap::new();
     let mut ids = HashSet::new();
-    for user in &known {
+    for user in known {
         by_name.entry(&user.name).or_default().push(&user.id);
         ids.insert(user.id.as_str());
     }
@@ -35,21 +51,21 @@ pub async fn resolve_users(clearml: &Client, users: UserFilter) -> Result<(UserF
         }
         resolved.insert(entry);
     }
-    unknown.sort_unstable();
-    Ok((build(resolved), unknown))
+    (build(resolved), unknown)
 }
 
-/// Refuses a rule whose project pattern matches nothing: a typo must become neither silence nor everybody's tasks.
-pub async fn require_projects(rule: &Rule, clearml: &Client) -> Result<(), MonitorError> {
-    match &rule.conditions.projects {
-        ProjectFilter::All => Ok(()),
-        ProjectFilter::Matching { pattern, .. } => Projects::new(pattern.clone()).require_match(clearml).await,
-    }
-}
-
-/// The projects that `pattern` matches, by the server's own matching; none is no error.
-pub async fn find_projects(pattern: &str, clearml: &Client) -> Result<Vec<Named>, MonitorError> {
-    clearml.projects_matching(pattern, false).await.map_err(|error| bad_pattern(error, pattern, clearml))
+/// The projects that `pattern` names, as a rule means it; none is no error.
+pub async fn find_projects(
+    pattern: &ProjectPattern,
+    hidden: bool,
+    clearml: &Client,
+) -> Result<Vec<Named>, MonitorError> {
+    let (text, hidden) = match pattern {
+        ProjectPattern::Exact(name) => (format!("^{}$", regex::escape(name)), true),
+        ProjectPattern::Subtree(name) => (format!("^{}(/.*)?$", regex::escape(name)), true),
+        ProjectPattern::Regex(regex) => (regex.pattern.clone(), hidden),
+    };
+    clearml.projects_matching(&text, hidden).await.map_err(|error| bad_pattern(error, &text, clearml))
 }
 
 /// Tests the token, and looks for the channel: by name, or by ID where the token may look. Posts nothing and joins

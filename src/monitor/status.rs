@@ -91,6 +91,10 @@ pub struct Figures {
     pub slack_pauses: u64,
     /// Why the delivery loop stands still; `None` where it does not.
     pub delivery_trouble: Option<String>,
+    /// Why the config file could not be read again; `None` where it could, or was not.
+    pub config_trouble: Option<String>,
+    /// What the rules watch and where they tell, in words, where they were replaced since the start.
+    pub rules_now: Option<(String, String)>,
 }
 
 /// Counts of observations at or below each of a list of bounds.
@@ -153,6 +157,8 @@ impl Status {
             delivery_seconds: Histogram::new(&DELIVERY_BUCKETS),
             slack_pauses: 0,
             delivery_trouble: None,
+            config_trouble: None,
+            rules_now: None,
         };
         let (figures, good_cycles) = (Mutex::new(figures), watch::Sender::new(0));
         Self { shared: Arc::new(Shared { figures, good_cycles, pulse: Pulse::default() }) }
@@ -234,6 +240,16 @@ impl Status {
         for latency in latencies {
             figures.delivery_seconds.observe(latency.as_secs_f64());
         }
+    }
+
+    /// The config file was read again, or could not be.
+    pub fn configured(&self, trouble: Option<String>) {
+        self.lock().config_trouble = trouble;
+    }
+
+    /// Other rules are asked now: what they watch, and where they tell, in words.
+    pub fn rules_are(&self, watches: String, tells: String) {
+        self.lock().rules_now = Some((watches, tells));
     }
 
     /// The delivery loop went through its work, or could not.

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::clearml_conf::{self, ApiBlock};
+use super::config_file::ConfigFile;
 use super::defaults;
 use super::environment::{self, Environment};
 use super::error::SettingsError;
@@ -52,6 +53,8 @@ struct Setting {
     name: &'static str,
     /// Environment variable without its prefix.
     variable: &'static str,
+    /// Dotted path in our own config file.
+    config_key: &'static str,
     /// Dotted path in `clearml.conf`.
     key: &'static str,
     from_conf: fn(&ApiBlock) -> Option<&str>,
@@ -62,6 +65,7 @@ struct Setting {
 const API: Setting = Setting {
     name: "api_server",
     variable: "API_HOST",
+    config_key: "clearml.api_server",
     key: "api.api_server",
     from_conf: |block| block.api_server.as_deref(),
     is_secret: false,
@@ -70,6 +74,7 @@ const OLD_API: Setting = Setting { key: "api.host", from_conf: |block| block.hos
 const WEB: Setting = Setting {
     name: "web_server",
     variable: "WEB_HOST",
+    config_key: "clearml.web_server",
     key: "api.web_server",
     from_conf: |block| block.web_server.as_deref(),
     is_secret: false,
@@ -77,6 +82,7 @@ const WEB: Setting = Setting {
 const FILES: Setting = Setting {
     name: "files_server",
     variable: "FILES_HOST",
+    config_key: "",
     key: "api.files_server",
     from_conf: |block| block.files_server.as_deref(),
     is_secret: false,
@@ -84,6 +90,7 @@ const FILES: Setting = Setting {
 const VERIFY: Setting = Setting {
     name: "verify_certificate",
     variable: "API_HOST_VERIFY_CERT",
+    config_key: "clearml.verify_certificate",
     key: "api.verify_certificate",
     from_conf: |block| block.verify_certificate.as_deref(),
     is_secret: false,
@@ -91,6 +98,7 @@ const VERIFY: Setting = Setting {
 const ACCESS: Setting = Setting {
     name: "access_key",
     variable: "API_ACCESS_KEY",
+    config_key: "clearml.access_key",
     key: "api.credentials.access_key",
     from_conf: |block| block.access_key.as_ref().map(ExposeSecret::expose_secret),
     is_secret: true,
@@ -98,18 +106,25 @@ const ACCESS: Setting = Setting {
 const SECRET: Setting = Setting {
     name: "secret_key",
     variable: "API_SECRET_KEY",
+    config_key: "clearml.secret_key",
     key: "api.credentials.secret_key",
     from_conf: |block| block.secret_key.as_ref().map(ExposeSecret::expose_secret),
     is_secret: true,
 };
 /// `clearml.conf` has no place for a token.
-const TOKEN: Setting =
-    Setting { name: "auth_token", variable: "AUTH_TOKEN", key: "", from_conf: |_| None, is_secret: true };
+const TOKEN: Setting = Setting {
+    name: "auth_token",
+    variable: "AUTH_TOKEN",
+    config_key: "",
+    key: "",
+    from_conf: |_| None,
+    is_secret: true,
+};
 
-/// Settles how ClearML is reached: environment, then `clearml.conf`, then the hosted service. Fails where a value
-/// cannot be meant, a file cannot be read, or there is nothing to log in with.
-pub fn resolve_clearml(environment: &dyn Environment) -> Result<ClearmlSettings, SettingsError> {
-    let lookup = Lookup::new(environment)?;
+/// Settles how ClearML is reached: environment, then the config file, then `clearml.conf`, then the hosted service. Fails
+/// where a value cannot be meant, a file cannot be read, or there is nothing to log in with.
+pub fn resolve_clearml(environment: &dyn Environment, file: &ConfigFile) -> Result<ClearmlSettings, SettingsError> {
+    let lookup = Lookup::new(environment, file)?;
     let mut origins = Vec::new();
     let api = lookup.api_server()?;
     let api = address(API.name, &api, &mut origins)?;
@@ -124,23 +139,36 @@ pub fn resolve_clearml(environment: &dyn Environment) -> Result<ClearmlSettings,
     Ok(ClearmlSettings { api, web, files, credentials, verify_certificate, warnings, origins })
 }
 
-/// The two places, opened.
+/// Refuses what the config file alone says wrong.
+pub(super) fn check_addresses(file: &ConfigFile) -> Result<(), SettingsError> {
+    for setting in [&API, &WEB] {
+        if let Some(found) = file.value(setting.config_key) {
+            server_address(&found)?;
+        }
+    }
+    verify_certificate(file.value(VERIFY.config_key), &mut Vec::new()).map(drop)
+}
+
+/// The three places, opened.
 struct Lookup<'a> {
     environment: &'a dyn Environment,
+    config: &'a ConfigFile,
     /// In the order in which they are named: a later file counts more, as it does for the SDK.
     files: Vec<(PathBuf, ApiBlock)>,
 }
 
 impl<'a> Lookup<'a> {
-    fn new(environment: &'a dyn Environment) -> Result<Self, SettingsError> {
-        let files = match from_variable(environment, "CONFIG_FILE")? {
+    fn new(environment: &'a dyn Environment, config: &'a ConfigFile) -> Result<Self, SettingsError> {
+        let named = from_variable(environment, "CONFIG_FILE")?;
+        let files = match named.or_else(|| config.value("clearml.config_file")) {
             Some(list) => std::env::split_paths(&list.text)
                 .filter(|path| !path.as_os_str().is_empty())
-                .map(|path| read_conf(environment::expand_home(environment, path), &list.source, environment))
+                .map(|path| environment::expand_home(environment, path))
+                .map(|path| read_conf(config.beside(&list.source, path), &list.source, environment))
                 .collect::<Result<_, _>>()?,
             None => read_home_conf(environment)?.into_iter().collect(),
         };
-        Ok(Self { environment, files })
+        Ok(Self { environment, config, files })
     }
 
     fn find(&self, setting: &Setting) -> Result<Option<Found>, SettingsError> {
@@ -151,7 +179,10 @@ impl<'a> Lookup<'a> {
         };
         match found {
             Some(found) => Ok(Some(found)),
-            None => Ok(self.find_in_files(setting)),
+            None => match self.config.secret(setting.config_key, self.environment)? {
+                Some((secret, source)) => Ok(Some(Found { text: secret.expose_secret().to_owned(), source })),
+                None => Ok(self.config.value(setting.config_key).or_else(|| self.find_in_files(setting))),
+            },
         }
     }
 

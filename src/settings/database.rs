@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::config_file::ConfigFile;
 use super::defaults::DATABASE_BELOW_STATE;
 use super::environment::{Environment, expand_home};
 use super::error::SettingsError;
@@ -40,13 +41,23 @@ impl DatabaseSettings {
     }
 }
 
-/// Settles where the database is: flag, environment, `$XDG_STATE_HOME`, home. Fails where none of these says.
+/// Settles where the database is, for a command that needs to know nothing else: of the config file, if there is one, it
+/// only matters where it says that the database is.
+pub fn find_database(flags: &DatabaseFlags, environment: &dyn Environment) -> Result<DatabaseSettings, SettingsError> {
+    resolve_database(flags, environment, &ConfigFile::load_for_database(flags, environment)?)
+}
+
+/// Settles where the database is: flag, environment, config file, `$XDG_STATE_HOME`, home. Fails where none of these says.
 pub fn resolve_database(
     flags: &DatabaseFlags,
     environment: &dyn Environment,
+    file: &ConfigFile,
 ) -> Result<DatabaseSettings, SettingsError> {
-    let (path, source) = locate(flags, environment)?;
+    let (path, source) = locate(flags, environment, file)?;
     let mut path = expand_home(environment, path);
+    if let (Source::Config { path: config, .. }, true) = (&source, path.is_relative()) {
+        path = config.parent().unwrap_or(Path::new("")).join(path);
+    }
     let is_in_named_folder = path.as_os_str().to_string_lossy().ends_with('/');
     if is_in_named_folder {
         path.push(FILE_IN_FOLDER);
@@ -55,7 +66,11 @@ pub fn resolve_database(
     Ok(DatabaseSettings { path, is_in_named_folder, origins })
 }
 
-fn locate(flags: &DatabaseFlags, environment: &dyn Environment) -> Result<(PathBuf, Source), SettingsError> {
+fn locate(
+    flags: &DatabaseFlags,
+    environment: &dyn Environment,
+    file: &ConfigFile,
+) -> Result<(PathBuf, Source), SettingsError> {
     const VARIABLE: &str = "CLEARML_ALERTS_DB";
     const REMEDY: &str = "give --db a file, or set CLEARML_ALERTS_DB to one";
     // Paths need not be Unicode, so these variables are taken as they are.
@@ -69,6 +84,12 @@ fn locate(flags: &DatabaseFlags, environment: &dyn Environment) -> Result<(PathB
     }
     if let Some(path) = variable(VARIABLE) {
         return Ok((path, Source::Variable(VARIABLE.to_owned())));
+    }
+    if let Some(found) = file.value("service.db") {
+        if found.text.trim().is_empty() {
+            return Err(SettingsError::invalid(&found.source, &found.text, "names no file", REMEDY));
+        }
+        return Ok((PathBuf::from(found.text), found.source));
     }
     // Relative base directories are to be ignored, says the XDG specification.
     if let Some(state) = variable("XDG_STATE_HOME").filter(|path| path.is_absolute()) {
@@ -87,7 +108,13 @@ mod tests {
     use crate::settings::environment::MapEnvironment;
 
     fn located(flag: Option<&str>, environment: &MapEnvironment) -> PathBuf {
-        resolve_database(&DatabaseFlags { db: flag.map(PathBuf::from) }, environment).unwrap().path
+        resolve_database(
+            &DatabaseFlags { db: flag.map(PathBuf::from), config: None },
+            environment,
+            &ConfigFile::default(),
+        )
+        .unwrap()
+        .path
     }
 
     #[test]
@@ -111,8 +138,8 @@ mod tests {
     #[test]
     fn a_task_has_a_database_of_its_own_unless_a_file_was_named() {
         let of_task = |flag: Option<&str>, environment: &MapEnvironment| {
-            let flags = DatabaseFlags { db: flag.map(PathBuf::from) };
-            let mut settings = resolve_database(&flags, environment).unwrap();
+            let flags = DatabaseFlags { db: flag.map(PathBuf::from), config: None };
+            let mut settings = resolve_database(&flags, environment, &ConfigFile::default()).unwrap();
             settings.keep_to_task("abc");
             settings.path
         };
@@ -128,7 +155,9 @@ mod tests {
     #[test]
     fn nowhere_to_put_it_is_told_with_the_way_out() {
         let refused = |db: Option<PathBuf>| {
-            resolve_database(&DatabaseFlags { db }, &MapEnvironment::new()).unwrap_err().to_string()
+            resolve_database(&DatabaseFlags { db, config: None }, &MapEnvironment::new(), &ConfigFile::default())
+                .unwrap_err()
+                .to_string()
         };
         assert!(refused(None).contains("--db") && refused(None).contains("CLEARML_ALERTS_DB"));
         assert!(refused(Some(PathBuf::new())).starts_with("--db is ``, which names no file"));

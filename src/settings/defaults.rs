@@ -31,5 +31,7 @@ pub const DIGEST_ABOVE: u32 = 10;
 pub const WAIT_LOCK: Duration = Duration::ZERO;
 /// How long `once` goes on delivering.
 pub const DELIVER_TIMEOUT: &str = "60s";
+/// The config file below `$XDG_CONFIG_HOME`, which is `~/.config` by default.
+pub const CONFIG_BELOW_CONFIG: &str = "clearml-alerts/config.toml";
 /// The database below `$XDG_STATE_HOME`, which is `~/.local/state` by default.
 pub const DATABASE_BELOW_STATE: &str = "clearml-alerts/alerts.db";

@@ -1,7 +1,7 @@
 //! What the outside tells this program: environment variables, the home directory, files. It is an argument everywhere,
 //! so that tests need no process environment and no real home; [`ProcessEnvironment`] is the one place that has it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -25,6 +25,8 @@ pub trait Environment {
 
     /// Whether every user of this machine can read the file.
     fn is_open_to_all(&self, path: &Path) -> bool;
+    /// Whether the group of a file, or everybody, may read it; false where the system knows no such thing.
+    fn is_open_to_others(&self, path: &Path) -> bool;
 }
 
 /// The environment of this process.
@@ -62,6 +64,17 @@ impl Environment for ProcessEnvironment {
     fn is_open_to_all(&self, _path: &Path) -> bool {
         false
     }
+
+    #[cfg(unix)]
+    fn is_open_to_others(&self, path: &Path) -> bool {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o044 != 0)
+    }
+
+    #[cfg(not(unix))]
+    fn is_open_to_others(&self, _path: &Path) -> bool {
+        false
+    }
 }
 
 /// An environment made of maps, for tests and for the demo.
@@ -69,6 +82,7 @@ impl Environment for ProcessEnvironment {
 pub struct MapEnvironment {
     variables: HashMap<String, OsString>,
     files: HashMap<PathBuf, String>,
+    open: HashSet<PathBuf>,
     home: Option<PathBuf>,
 }
 
@@ -106,6 +120,14 @@ impl MapEnvironment {
         self.files.insert(path.into(), text.into());
         self
     }
+
+    /// The same with a file that others may read.
+    #[must_use]
+    pub fn with_open_file(mut self, path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        let path = path.into();
+        self.open.insert(path.clone());
+        self.with_file(path, text)
+    }
 }
 
 impl Environment for MapEnvironment {
@@ -121,8 +143,12 @@ impl Environment for MapEnvironment {
         self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn is_open_to_all(&self, _path: &Path) -> bool {
-        false
+    fn is_open_to_all(&self, path: &Path) -> bool {
+        self.open.contains(path)
+    }
+
+    fn is_open_to_others(&self, path: &Path) -> bool {
+        self.open.contains(path)
     }
 }
 

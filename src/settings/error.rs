@@ -4,6 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::config_file::ConfigErrors;
 use super::source::Source;
 
 /// Something the user wrote, or did not write, that this program cannot run with. The process ends with exit code 2.
@@ -70,6 +71,29 @@ pub enum SettingsError {
         /// What is wrong there.
         problem: String,
     },
+    /// A config file that cannot be used.
+    #[error("{0}")]
+    Config(ConfigErrors),
+    /// A rule of the config file that cannot be used without another setting.
+    #[error("{path}:{line}: {told}: {remedy}", path = path.display())]
+    Rule {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// What is wrong with which rule.
+        told: String,
+        /// What to write instead.
+        remedy: &'static str,
+    },
+    /// A variable that the config file names is not set.
+    #[error("{place} names the environment variable {variable}, which is not set: set it, or name another one")]
+    UnsetVariable {
+        /// The key that names it.
+        place: Source,
+        /// Its name.
+        variable: String,
+    },
     /// A hyperparameter of the monitor's own task that means nothing here.
     #[error("the task's parameter Args/{name} is not known: correct its name or delete it; known are {known}")]
     UnknownParameter {
@@ -112,6 +136,23 @@ impl SettingsError {
             _ => {}
         }
         self
+    }
+}
+
+impl SettingsError {
+    /// The line of the config file that is to blame, if one is.
+    pub(super) fn line(&self) -> Option<usize> {
+        let place = match self {
+            Self::Invalid { place, .. } | Self::InvalidSecret { place, .. } | Self::UnsetVariable { place, .. } => {
+                place
+            }
+            Self::Contradiction { second, .. } => second,
+            _ => return None,
+        };
+        match place {
+            Source::Config { line, .. } => Some(*line),
+            _ => None,
+        }
     }
 }
 

@@ -165,6 +165,12 @@ pub struct ServiceFlags {
     /// Wait so long for another instance on the same database to end, instead of leaving at once: 30s, 5m
     #[arg(long, value_name = "DURATION")]
     pub wait_lock: Option<String>,
+    /// Read the config file again when it changes, and not only when asked to (SIGHUP)
+    #[arg(
+        long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true",
+        value_parser = parse_switch, help_heading = "Config file"
+    )]
+    pub watch_config: Option<bool>,
     /// Blot out what matches in console lines before they are stored or sent; can be given several times
     #[arg(long, value_name = "REGEX", action = ArgAction::Append)]
     pub redact: Vec<String>,
@@ -229,6 +235,16 @@ pub struct DatabaseFlags {
         )
     )]
     pub db: Option<PathBuf>,
+    /// The config file.
+    #[arg(
+        long, value_name = "FILE", help_heading = "Config file",
+        help = format!(
+            "Config file, with settings and rules [env: CLEARML_ALERTS_CONFIG] [default: $XDG_CONFIG_HOME/{below}, or \
+             ~/.config/{below}]",
+            below = defaults::CONFIG_BELOW_CONFIG
+        )
+    )]
+    pub config: Option<PathBuf>,
 }
 
 /// What is announced in the channel besides alerts.

@@ -1,5 +1,5 @@
-//! What the user wants: from the own task's parameters (under an agent), flags, environment and `clearml.conf` to validated
-//! settings, in that order of precedence.
+//! What the user wants: from the own task's parameters (under an agent), flags, environment, config file and `clearml.conf`
+//! to validated settings, in that order of precedence.
 //! Nothing here talks to ClearML, Slack or the database, and nothing but [`ProcessEnvironment`] reads the process
 //! environment.
 //!
@@ -9,13 +9,16 @@
 pub mod argv;
 mod clearml;
 pub mod clearml_conf;
+pub mod config_file;
 mod database;
 pub mod defaults;
+mod destinations;
 mod environment;
 mod error;
 pub mod flags;
 mod python;
 mod rule;
+mod rules;
 mod secret_file;
 mod service;
 mod slack;
@@ -25,14 +28,18 @@ mod task_parameters;
 pub mod time;
 mod values;
 mod web;
+mod webhooks;
 
 pub use clearml::{ClearmlSettings, Credentials, resolve_clearml};
-pub use database::{DatabaseSettings, resolve_database};
+pub use config_file::ConfigFile;
+pub use database::{DatabaseSettings, find_database, resolve_database};
+pub use destinations::{DestinationSettings, SlackUser, SlackWebhook, UserMap, Webhook};
 pub use environment::text as variable_text;
 pub use environment::{Environment, MapEnvironment, ProcessEnvironment};
 pub use error::SettingsError;
 pub use flags::{AllFlags, Announce, DatabaseFlags, OnUnknown, RuleFlags, ServiceFlags, SlackFlags, WebFlags};
 pub use rule::{RuleSettings, UserFilter, resolve_rule};
+pub use rules::{NoChannel, RuleSet, resolve_rules};
 pub use secret_file::{ExposedSecret, exposed_secrets};
 pub use service::{ServiceSettings, resolve_service};
 pub use slack::{SlackAccess, SlackSettings, check_slack_flags, resolve_channel, resolve_slack, resolve_slack_access};
@@ -42,6 +49,7 @@ pub use task_parameters::{TaskParameter, apply_parameters, parameters_of};
 pub use time::Since;
 pub use values::{parse_switch, parse_verbosity};
 pub use web::{Listen, Readers, WebSettings, resolve_web};
+pub use webhooks::resolve_destinations;
 
 /// Everything that a command that watches needs to know.
 #[derive(Debug, Clone)]
@@ -50,23 +58,30 @@ pub struct Settings {
     pub clearml: ClearmlSettings,
     /// Where alerts go.
     pub slack: SlackSettings,
-    /// Which tasks are alerted.
-    pub rule: RuleSettings,
+    /// Who hears of which tasks.
+    pub rules: RuleSet,
+    /// What the names of destinations mean.
+    pub destinations: DestinationSettings,
     /// How the service runs.
     pub service: ServiceSettings,
     /// Where it remembers.
     pub database: DatabaseSettings,
+    /// The config file, as it was read.
+    pub file: ConfigFile,
 }
 
 impl Settings {
     /// Settles every part, what was typed first: a mistyped flag is told before a missing token is.
     pub fn resolve(flags: &AllFlags, environment: &dyn Environment) -> Result<Self, SettingsError> {
-        let service = resolve_service(&flags.service)?;
-        let rule = resolve_rule(&flags.rule)?;
-        let slack = resolve_slack(&flags.slack, environment)?;
-        let database = resolve_database(&flags.database, environment)?;
-        let clearml = resolve_clearml(environment)?;
-        Ok(Self { clearml, slack, rule, service, database })
+        let file = ConfigFile::load(&flags.database, environment)?;
+        let service = resolve_service(&flags.service, &file)?;
+        let rules = resolve_rules(flags, &file, NoChannel::Refuse)?;
+        let mut slack = resolve_slack(&flags.slack, environment, &file)?;
+        let (destinations, named) = resolve_destinations(&file, environment)?;
+        let database = resolve_database(&flags.database, environment, &file)?;
+        let clearml = resolve_clearml(environment, &file)?;
+        slack.origins.extend(named);
+        Ok(Self { clearml, slack, destinations, rules, service, database, file })
     }
 
     /// Settles every part for the monitor that runs as a ClearML task: the task's arguments win over the flags, and a
@@ -93,7 +108,7 @@ impl Settings {
         let parts = [
             &self.clearml.origins,
             &self.slack.origins,
-            &self.rule.origins,
+            &self.rules.origins,
             &self.service.origins,
             &self.database.origins,
         ];

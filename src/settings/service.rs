@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum;
 use regex::Regex;
 
+use super::config_file::ConfigFile;
 use super::defaults;
 use super::error::SettingsError;
 use super::flags::{Announce, ServiceFlags};
 use super::source::{Found, Origin, Source};
 use super::time::{Since, format_duration, parse_duration, parse_since};
-use super::values::number;
+use super::values::{file_switch, number};
 
 /// How the service runs.
 #[derive(Debug, Clone)]
@@ -28,6 +30,10 @@ pub struct ServiceSettings {
     pub since: Option<Since>,
     /// How long to wait for another instance to let go of the database; zero is not at all.
     pub wait_lock: Duration,
+    /// Read the config file again when it changes.
+    pub watch_config: bool,
+    /// Show a monitor that runs here as a task in ClearML; what a flag says comes before it.
+    pub clearml_task: bool,
     /// What is blotted out of console lines, besides the built-in patterns.
     pub redact: Vec<Regex>,
     /// Where each of these came from.
@@ -35,50 +41,95 @@ pub struct ServiceSettings {
 }
 
 /// Settles how the service runs. Fails where a value cannot be meant.
-pub fn resolve_service(flags: &ServiceFlags) -> Result<ServiceSettings, SettingsError> {
-    let default_refresh = defaults::REFRESH_SECONDS.to_string();
-    let refresh = found("--refresh-rate", flags.refresh_rate.as_ref(), &default_refresh);
+pub fn resolve_service(flags: &ServiceFlags, file: &ConfigFile) -> Result<ServiceSettings, SettingsError> {
+    let mut origins = Vec::new();
+    let refresh = text("--refresh-rate", flags.refresh_rate.as_ref(), file, "service.refresh_rate");
+    let refresh = refresh.unwrap_or_else(|| Found::default(&defaults::REFRESH_SECONDS.to_string()));
     let seconds = number(&refresh, &defaults::REFRESH_RANGE, "number of seconds")?;
-    let queue = found("--service-queue", flags.service_queue.as_ref(), defaults::SERVICE_QUEUE);
+    origins.push(Origin::new("refresh_rate", seconds, refresh.source));
+    let queue = text("--service-queue", flags.service_queue.as_ref(), file, "service.service_queue");
+    let queue = queue.unwrap_or_else(|| Found::default(defaults::SERVICE_QUEUE));
     let queue_name = queue_name(&queue)?;
-    let settings = ServiceSettings {
+    origins.push(Origin::new("service_queue", &queue_name, queue.source));
+    let local = switch("local", Source::Flag("--local"), flags.local, file, "service.local", &mut origins)?;
+    let announce = announce(flags.announce, file, &mut origins)?;
+    let since_found = text("--since", flags.since.as_ref(), file, "service.since");
+    let since = since_found.as_ref().map(since).transpose()?;
+    let shown = since.map_or_else(|| "now".to_owned(), |since| since.to_string());
+    origins.push(Origin::new("since", shown, source_of(since_found)));
+    let wait_found = text("--wait-lock", flags.wait_lock.as_ref(), file, "service.wait_lock");
+    let wait_lock = wait_found.as_ref().map_or(Ok(defaults::WAIT_LOCK), wait_lock)?;
+    origins.push(Origin::new("wait_lock", format_duration(wait_lock), source_of(wait_found)));
+    let watch = Source::Flag("--watch-config");
+    let watch_config = switch("watch_config", watch, flags.watch_config, file, "service.watch_config", &mut origins)?;
+    let clearml_task = match file.value("service.clearml_task") {
+        Some(_) => switch("clearml_task", Source::Default, None, file, "service.clearml_task", &mut origins)?,
+        None => true,
+    };
+    let redact = patterns(flags, file, &mut origins)?;
+    let verbose = if flags.v > 0 || !flags.verbose.is_empty() { Source::Flag("--verbose") } else { Source::Default };
+    origins.push(Origin::new("verbose", flags.verbosity(), verbose));
+    Ok(ServiceSettings {
         refresh: Duration::from_secs_f64(seconds),
         queue: queue_name,
-        local: flags.local.unwrap_or_default(),
+        local,
         verbose: flags.verbosity(),
-        announce: flags.announce.unwrap_or_default(),
-        since: flags.since.as_deref().map(since).transpose()?,
-        wait_lock: flags.wait_lock.as_deref().map_or(Ok(defaults::WAIT_LOCK), wait_lock)?,
-        redact: flags.redact.iter().map(|pattern| redact(pattern)).collect::<Result<_, _>>()?,
-        origins: Vec::new(),
+        announce,
+        since,
+        wait_lock,
+        watch_config,
+        clearml_task,
+        redact,
+        origins,
+    })
+}
+
+/// What is blotted out: by the flags, or else by the file.
+fn patterns(flags: &ServiceFlags, file: &ConfigFile, origins: &mut Vec<Origin>) -> Result<Vec<Regex>, SettingsError> {
+    let by_flags: Vec<Found> = flags.redact.iter().map(|pattern| Found::flag("--redact", pattern)).collect();
+    let found = if by_flags.is_empty() { file.redact() } else { &by_flags };
+    let source = found.first().map_or(Source::Default, |first| first.source.clone());
+    origins.push(Origin::new("redact", format!("built-in and {} more", found.len()), source));
+    found.iter().map(redact).collect()
+}
+
+fn announce(flag: Option<Announce>, file: &ConfigFile, origins: &mut Vec<Origin>) -> Result<Announce, SettingsError> {
+    let (announce, source) = match (flag, file.value("service.announce")) {
+        (Some(announce), _) => (announce, Source::Flag("--announce")),
+        (None, None) => (Announce::default(), Source::Default),
+        (None, Some(found)) => {
+            let refuse = |_| SettingsError::invalid(&found.source, &found.text, "is no choice", "write all or none");
+            (Announce::from_str(found.text.trim(), true).map_err(refuse)?, found.source)
+        }
     };
-    let origins = origins(&settings, flags);
-    Ok(ServiceSettings { origins, ..settings })
+    origins.push(Origin::new("announce", format!("{announce:?}").to_lowercase(), source));
+    Ok(announce)
 }
 
-fn origins(settings: &ServiceSettings, flags: &ServiceFlags) -> Vec<Origin> {
-    let from = |flag, given| if given { Source::Flag(flag) } else { Source::Default };
-    let since = settings.since.map_or_else(|| "now".to_owned(), |since| since.to_string());
-    let announce = format!("{:?}", settings.announce).to_lowercase();
-    let patterns = settings.redact.len();
-    vec![
-        Origin::new(
-            "refresh_rate",
-            settings.refresh.as_secs_f64(),
-            from("--refresh-rate", flags.refresh_rate.is_some()),
-        ),
-        Origin::new("service_queue", &settings.queue, from("--service-queue", flags.service_queue.is_some())),
-        Origin::new("local", settings.local, from("--local", flags.local.is_some())),
-        Origin::new("announce", announce, from("--announce", flags.announce.is_some())),
-        Origin::new("since", since, from("--since", flags.since.is_some())),
-        Origin::new("wait_lock", format_duration(settings.wait_lock), from("--wait-lock", flags.wait_lock.is_some())),
-        Origin::new("redact", format!("built-in and {patterns} more"), from("--redact", patterns > 0)),
-        Origin::new("verbose", settings.verbose, from("--verbose", flags.v > 0 || !flags.verbose.is_empty())),
-    ]
+fn text(flag: &'static str, given: Option<&String>, file: &ConfigFile, key: &str) -> Option<Found> {
+    given.map(|text| Found::flag(flag, text)).or_else(|| file.value(key))
 }
 
-fn found(flag: &'static str, given: Option<&String>, default: &str) -> Found {
-    given.map_or_else(|| Found::default(default), |text| Found::flag(flag, text))
+fn source_of(found: Option<Found>) -> Source {
+    found.map_or(Source::Default, |found| found.source)
+}
+
+/// A switch: the flag's, or that of the file, or off.
+fn switch(
+    setting: &'static str,
+    flag: Source,
+    given: Option<bool>,
+    file: &ConfigFile,
+    key: &str,
+    origins: &mut Vec<Origin>,
+) -> Result<bool, SettingsError> {
+    let (value, source) = match (given, file.value(key)) {
+        (Some(value), _) => (value, flag),
+        (None, Some(found)) => (file_switch(&found)?, found.source),
+        (None, None) => (false, Source::Default),
+    };
+    origins.push(Origin::new(setting, value, source));
+    Ok(value)
 }
 
 fn queue_name(queue: &Found) -> Result<String, SettingsError> {
@@ -91,21 +142,25 @@ fn queue_name(queue: &Found) -> Result<String, SettingsError> {
     }
 }
 
-fn since(text: &str) -> Result<Since, SettingsError> {
-    let place = Source::Flag("--since");
-    parse_since(text).map_err(|error| SettingsError::invalid(&place, text, "is no moment", error.to_string()))
+fn since(found: &Found) -> Result<Since, SettingsError> {
+    let refuse = |error: super::time::NotAMoment| {
+        SettingsError::invalid(&found.source, &found.text, "is no moment", error.to_string())
+    };
+    parse_since(&found.text).map_err(refuse)
 }
 
-fn wait_lock(text: &str) -> Result<Duration, SettingsError> {
-    let place = Source::Flag("--wait-lock");
-    parse_duration(text).map_err(|error| SettingsError::invalid(&place, text, "is no duration", error.to_string()))
+fn wait_lock(found: &Found) -> Result<Duration, SettingsError> {
+    let refuse = |error: super::time::NotADuration| {
+        SettingsError::invalid(&found.source, &found.text, "is no duration", error.to_string())
+    };
+    parse_duration(&found.text).map_err(refuse)
 }
 
-fn redact(pattern: &str) -> Result<Regex, SettingsError> {
-    let place = Source::Flag("--redact");
+fn redact(found: &Found) -> Result<Regex, SettingsError> {
+    let (place, pattern) = (&found.source, found.text.as_str());
     let refuse = |problem: &str| {
         let remedy = "write a regular expression of Rust's regex crate, like 'password=\\S+'";
-        SettingsError::invalid(&place, pattern, problem, remedy)
+        SettingsError::invalid(place, pattern, problem, remedy)
     };
     let regex = Regex::new(pattern).map_err(|error| {
         // The last line says what is wrong; those before it draw the pattern.
@@ -125,7 +180,7 @@ mod tests {
     use crate::domain::Stamp;
 
     fn refused(flags: &ServiceFlags) -> String {
-        resolve_service(flags).unwrap_err().to_string()
+        resolve_service(flags, &ConfigFile::default()).unwrap_err().to_string()
     }
 
     fn flags() -> ServiceFlags {
@@ -134,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_the_originals() {
-        let service = resolve_service(&flags()).unwrap();
+        let service = resolve_service(&flags(), &ConfigFile::default()).unwrap();
         assert_eq!((service.refresh, service.queue.as_str()), (Duration::from_secs(10), "services"));
         assert_eq!((service.local, service.verbose, service.announce), (false, 0, Announce::All));
         assert_eq!((service.since, service.wait_lock, service.redact.len()), (None, Duration::ZERO, 0));
@@ -143,18 +198,23 @@ mod tests {
 
     #[test]
     fn each_flag_reaches_its_setting() {
-        let service = resolve_service(&ServiceFlags {
-            refresh_rate: Some("0.5".to_owned()),
-            service_queue: Some(" monitors ".to_owned()),
-            local: Some(true),
-            announce: Some(Announce::None),
-            since: Some("2026-11-22".to_owned()),
-            wait_lock: Some("30s".to_owned()),
-            redact: vec!["token=\\w+".to_owned()],
-            verbose: vec![1],
-            v: 2,
-        })
+        let service = resolve_service(
+            &ServiceFlags {
+                refresh_rate: Some("0.5".to_owned()),
+                service_queue: Some(" monitors ".to_owned()),
+                local: Some(true),
+                announce: Some(Announce::None),
+                since: Some("2026-11-22".to_owned()),
+                wait_lock: Some("30s".to_owned()),
+                redact: vec!["token=\\w+".to_owned()],
+                verbose: vec![1],
+                v: 2,
+                watch_config: Some(true),
+            },
+            &ConfigFile::default(),
+        )
         .unwrap();
+        assert!(service.watch_config);
         assert_eq!((service.refresh, service.queue.as_str()), (Duration::from_millis(500), "monitors"));
         assert_eq!((service.local, service.verbose, service.announce), (true, 2, Announce::None));
         assert_eq!(service.since, Some(Since::At(Stamp::parse("2026-11-22T00:00:00Z").unwrap())));

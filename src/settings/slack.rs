@@ -1,8 +1,10 @@
 //! Where alerts go: the channel, the token, Slack's address and the pace.
 
+use clap::ValueEnum;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::config_file::ConfigFile;
 use super::defaults;
 use super::environment::{self, Environment, MapEnvironment};
 use super::error::SettingsError;
@@ -16,8 +18,9 @@ use super::values::{number, secret, server_address};
 pub struct SlackSettings {
     /// The bot token.
     pub token: SecretString,
-    /// The channel as given: `#name`, `name` or an ID. Neither empty nor with blanks in it.
-    pub channel: String,
+    /// The channel of rules that name no destination, as given: `#name`, `name` or an ID. Neither empty nor with blanks in
+    /// it.
+    pub channel: Option<String>,
     /// What method names are joined to; ends with `/`.
     pub base_url: Url,
     /// Messages a second to a channel; 0 is no pacing of our own.
@@ -30,33 +33,57 @@ pub struct SlackSettings {
     pub origins: Vec<Origin>,
 }
 
-/// Settles where alerts go: flags, then environment, then defaults. Fails where channel or token are missing, or a
-/// value cannot be meant.
-pub fn resolve_slack(flags: &SlackFlags, environment: &dyn Environment) -> Result<SlackSettings, SettingsError> {
+/// Settles where alerts go: flags, then environment, then the config file, then defaults. Fails where the token is
+/// missing, or a value cannot be meant.
+pub fn resolve_slack(
+    flags: &SlackFlags,
+    environment: &dyn Environment,
+    file: &ConfigFile,
+) -> Result<SlackSettings, SettingsError> {
     let mut origins = Vec::new();
-    let channel = channel(flags, &mut origins)?;
-    let SlackAccess { token, base_url, origins: access_origins } = resolve_slack_access(flags, environment)?;
+    let channel = channel(flags, file, &mut origins)?;
+    let SlackAccess { token, base_url, origins: access_origins } = resolve_slack_access(flags, environment, file)?;
     origins.extend(access_origins);
-    let or_default = |name, given: Option<&String>, default: String| {
-        given.map_or_else(|| Found::default(&default), |text| Found::flag(name, text))
+    let or_default = |name, given: Option<&String>, key, default: String| {
+        let given = given.map(|text| Found::flag(name, text));
+        given.or_else(|| file.value(key)).unwrap_or_else(|| Found::default(&default))
     };
-    let rate = or_default("--slack-rate", flags.slack_rate.as_ref(), defaults::SLACK_RATE.to_string());
-    let digest = or_default("--digest-above", flags.digest_above.as_ref(), defaults::DIGEST_ABOVE.to_string());
-    let settings = SlackSettings {
+    let rate = (flags.slack_rate.as_ref(), defaults::SLACK_RATE.to_string());
+    let rate = or_default("--slack-rate", rate.0, "slack.rate", rate.1);
+    let digest = (flags.digest_above.as_ref(), defaults::DIGEST_ABOVE.to_string());
+    let digest = or_default("--digest-above", digest.0, "slack.digest_above", digest.1);
+    let (on_unknown, on_unknown_source) = on_unknown(flags, file)?;
+    let mut settings = SlackSettings {
         channel,
         token,
         base_url,
         rate: number(&rate, &defaults::SLACK_RATE_RANGE, "number of messages a second")?,
         digest_above: number(&digest, &defaults::DIGEST_RANGE, "whole number")?,
-        on_unknown: flags.on_unknown.unwrap_or_default(),
+        on_unknown,
         origins,
     };
-    Ok(with_number_origins(settings, rate, digest, flags))
+    settings.origins.extend([
+        Origin::new("slack_rate", settings.rate, rate.source),
+        Origin::new("digest_above", settings.digest_above, digest.source),
+        Origin::new("on_unknown", format!("{on_unknown:?}").to_lowercase(), on_unknown_source),
+    ]);
+    Ok(settings)
+}
+
+fn on_unknown(flags: &SlackFlags, file: &ConfigFile) -> Result<(OnUnknown, Source), SettingsError> {
+    match (flags.on_unknown, file.value("slack.on_unknown")) {
+        (Some(policy), _) => Ok((policy, Source::Flag("--on-unknown"))),
+        (None, None) => Ok((OnUnknown::default(), Source::Default)),
+        (None, Some(found)) => {
+            let refuse = |_| SettingsError::invalid(&found.source, &found.text, "is no choice", "write resend or hold");
+            Ok((OnUnknown::from_str(found.text.trim(), true).map_err(refuse)?, found.source))
+        }
+    }
 }
 
 /// What can be checked of the flags alone, for a monitor that will run elsewhere, with a token of its own: answers the
 /// channel.
-pub fn check_slack_flags(flags: &SlackFlags) -> Result<String, SettingsError> {
+pub fn check_slack_flags(flags: &SlackFlags, file: &ConfigFile) -> Result<Option<String>, SettingsError> {
     if let Some(path) = &flags.slack_api_file {
         let source = Source::Flag("--slack-api-file");
         let remedy = "set SLACK_API_TOKEN_FILE, or SLACK_API_TOKEN, for the agent, and leave the flag out";
@@ -64,7 +91,7 @@ pub fn check_slack_flags(flags: &SlackFlags) -> Result<String, SettingsError> {
         return Err(SettingsError::invalid(&source, &path.to_string_lossy(), problem, remedy));
     }
     let elsewhere = SlackFlags { slack_api: Some(SecretString::from("xoxb-elsewhere")), ..flags.clone() };
-    Ok(resolve_slack(&elsewhere, &MapEnvironment::new())?.channel)
+    Ok(resolve_slack(&elsewhere, &MapEnvironment::new(), file)?.channel)
 }
 
 /// How Slack is reached, without a word on what to post where: what a command that only asks needs.
@@ -79,56 +106,63 @@ pub struct SlackAccess {
 }
 
 /// Settles how Slack is reached. Fails where there is no token, or the address can be none.
-pub fn resolve_slack_access(flags: &SlackFlags, environment: &dyn Environment) -> Result<SlackAccess, SettingsError> {
+pub fn resolve_slack_access(
+    flags: &SlackFlags,
+    environment: &dyn Environment,
+    file: &ConfigFile,
+) -> Result<SlackAccess, SettingsError> {
     let mut origins = Vec::new();
-    let token = token(flags, environment, &mut origins)?;
-    let base_url = base_url(flags, environment, &mut origins)?;
+    let token = token(flags, environment, file, &mut origins)?;
+    let base_url = base_url(flags, environment, file, &mut origins)?;
     Ok(SlackAccess { token, base_url, origins })
 }
 
-/// Settles the channel alone. Fails where none is given, or it can be none.
-pub fn resolve_channel(flags: &SlackFlags) -> Result<String, SettingsError> {
-    channel(flags, &mut Vec::new())
+/// Settles the channel alone. Fails where it can be none.
+pub fn resolve_channel(flags: &SlackFlags, file: &ConfigFile) -> Result<Option<String>, SettingsError> {
+    channel(flags, file, &mut Vec::new())
 }
 
-fn with_number_origins(mut settings: SlackSettings, rate: Found, digest: Found, flags: &SlackFlags) -> SlackSettings {
-    let on_unknown = flags.on_unknown.map_or(Source::Default, |_| Source::Flag("--on-unknown"));
-    let shown = format!("{:?}", settings.on_unknown).to_lowercase();
-    settings.origins.extend([
-        Origin::new("slack_rate", settings.rate, rate.source),
-        Origin::new("digest_above", settings.digest_above, digest.source),
-        Origin::new("on_unknown", shown, on_unknown),
-    ]);
-    settings
-}
+/// What to do where no channel is given and one is needed.
+pub(super) const CHANNEL_REMEDY: &str =
+    "give --channel a name like '#ml-alerts', or the channel's ID (in Slack: the channel's details)";
 
-fn channel(flags: &SlackFlags, origins: &mut Vec<Origin>) -> Result<String, SettingsError> {
-    const REMEDY: &str =
-        "give --channel a name like '#ml-alerts', or the channel's ID (in Slack: the channel's details)";
-    let source = Source::Flag("--channel");
-    let given = flags.channel.as_deref().ok_or(SettingsError::Missing { what: "the Slack channel", remedy: REMEDY })?;
-    let channel = given.trim();
-    if ["xoxb-", "xoxp-", "xapp-"].iter().any(|prefix| channel.starts_with(prefix)) {
-        let problem = "is a Slack token";
-        return Err(SettingsError::InvalidSecret { place: source, problem, remedy: REMEDY });
+fn channel(flags: &SlackFlags, file: &ConfigFile, origins: &mut Vec<Origin>) -> Result<Option<String>, SettingsError> {
+    let given = flags.channel.as_deref().map(|text| Found::flag("--channel", text));
+    let Some(found) = given.or_else(|| file.value("slack.channel")) else { return Ok(None) };
+    let channel = found.text.trim();
+    match channel_problem(channel) {
+        None => {
+            origins.push(Origin::new("channel", channel, found.source.clone()));
+            Ok(Some(channel.to_owned()))
+        }
+        Some(problem @ IS_A_TOKEN) => {
+            Err(SettingsError::InvalidSecret { place: found.source, problem, remedy: CHANNEL_REMEDY })
+        }
+        Some(problem) => Err(SettingsError::invalid(&found.source, &found.text, problem, CHANNEL_REMEDY)),
     }
-    let problem = match channel.strip_prefix('#').unwrap_or(channel) {
-        "" => "names no channel",
+}
+
+const IS_A_TOKEN: &str = "is a Slack token";
+
+/// Why a text, without blanks around it, can be no channel's name and no ID.
+pub(super) fn channel_problem(channel: &str) -> Option<&'static str> {
+    if ["xoxb-", "xoxp-", "xapp-"].iter().any(|prefix| channel.starts_with(prefix)) {
+        return Some(IS_A_TOKEN);
+    }
+    match channel.strip_prefix('#').unwrap_or(channel) {
+        "" => Some("names no channel"),
         name if name.contains(|character: char| character.is_whitespace() || character.is_control()) => {
-            "has blanks in it"
+            Some("has blanks in it")
         }
-        name if name.contains(['#', ',']) => "is more than one channel",
-        _ => {
-            origins.push(Origin::new("channel", channel, source));
-            return Ok(channel.to_owned());
-        }
-    };
-    Err(SettingsError::invalid(&source, given, problem, REMEDY))
+        name if name.contains(['#', ',']) => Some("is more than one channel"),
+        _ => None,
+    }
 }
 
 fn token(
     flags: &SlackFlags,
     environment: &dyn Environment,
+    file: &ConfigFile,
     origins: &mut Vec<Origin>,
 ) -> Result<SecretString, SettingsError> {
     const VARIABLE: &str = "SLACK_API_TOKEN";
@@ -142,7 +176,12 @@ fn token(
         }
         (Some(token), None) => Some(Found { text: token.expose_secret().to_owned(), source: of_token }),
         (None, Some(path)) => Some(secret_file::read(environment, path, &of_file)?),
-        (None, None) => secret_file::from_variable(environment, VARIABLE)?,
+        (None, None) => match secret_file::from_variable(environment, VARIABLE)? {
+            Some(found) => Some(found),
+            None => file
+                .secret("slack.token", environment)?
+                .map(|(token, source)| Found { text: token.expose_secret().to_owned(), source }),
+        },
     };
     let Some(Found { text, source }) = found else {
         return Err(SettingsError::Missing { what: "the Slack token", remedy });
@@ -155,6 +194,7 @@ fn token(
 fn base_url(
     flags: &SlackFlags,
     environment: &dyn Environment,
+    file: &ConfigFile,
     origins: &mut Vec<Origin>,
 ) -> Result<Url, SettingsError> {
     const VARIABLE: &str = "SLACK_API_URL";
@@ -162,7 +202,7 @@ fn base_url(
         Some(text) => Found::flag("--slack-api-url", text),
         None => match environment::text(environment, VARIABLE)? {
             Some(text) => Found { text, source: Source::Variable(VARIABLE.to_owned()) },
-            None => Found::default(defaults::SLACK_API_URL),
+            None => file.value("slack.api_url").unwrap_or_else(|| Found::default(defaults::SLACK_API_URL)),
         },
     };
     let url = server_address(&found)?;
@@ -182,13 +222,17 @@ mod tests {
         MapEnvironment::new().with("SLACK_API_TOKEN", "xoxb-fake-SECRET")
     }
 
+    fn none() -> ConfigFile {
+        ConfigFile::default()
+    }
+
     fn refused(flags: &SlackFlags) -> String {
-        resolve_slack(flags, &environment()).unwrap_err().to_string()
+        resolve_slack(flags, &environment(), &none()).unwrap_err().to_string()
     }
 
     #[test]
     fn defaults_are_slacks_own() {
-        let settings = resolve_slack(&flags(), &environment()).unwrap();
+        let settings = resolve_slack(&flags(), &environment(), &none()).unwrap();
         assert_eq!(settings.base_url.as_str(), "https://slack.com/api/");
         assert_eq!(
             settings.base_url.join("chat.postMessage").unwrap().as_str(),
@@ -196,7 +240,7 @@ mod tests {
         );
         assert_eq!((settings.rate, settings.digest_above), (1.0, 10));
         assert_eq!(settings.on_unknown, OnUnknown::Resend);
-        assert_eq!(settings.channel, "#ml-alerts");
+        assert_eq!(settings.channel.as_deref(), Some("#ml-alerts"));
     }
 
     #[test]
@@ -209,20 +253,18 @@ mod tests {
             ..flags()
         };
         let environment = environment().with("SLACK_API_URL", "https://slack-gov.com/api/");
-        let settings = resolve_slack(&flags, &environment).unwrap();
+        let settings = resolve_slack(&flags, &environment, &none()).unwrap();
         assert_eq!(settings.token.expose_secret(), "xoxb-flag");
         assert_eq!(settings.base_url.as_str(), "http://127.0.0.1:9/api/");
         assert_eq!((settings.rate, settings.digest_above), (0.0, 0));
-        let by_environment = resolve_slack(&super::tests::flags(), &environment).unwrap();
+        let by_environment = resolve_slack(&super::tests::flags(), &environment, &none()).unwrap();
         assert_eq!(by_environment.base_url.as_str(), "https://slack-gov.com/api/");
         assert_eq!(by_environment.origins[2].source, Source::Variable("SLACK_API_URL".to_owned()));
     }
 
     #[test]
-    fn a_missing_channel_or_token_is_told_with_every_place_for_it() {
-        let no_channel = resolve_slack(&SlackFlags::default(), &environment()).unwrap_err().to_string();
-        assert!(no_channel.contains("--channel"), "{no_channel}");
-        let no_token = resolve_slack(&flags(), &MapEnvironment::new()).unwrap_err().to_string();
+    fn a_missing_token_is_told_with_every_place_for_it() {
+        let no_token = resolve_slack(&flags(), &MapEnvironment::new(), &none()).unwrap_err().to_string();
         assert!(no_token.contains("SLACK_API_TOKEN") && no_token.contains("--slack-api"), "{no_token}");
         let empty = SlackFlags { slack_api: Some(SecretString::from("")), ..flags() };
         assert!(refused(&empty).starts_with("--slack-api holds a value that is empty"));
@@ -260,7 +302,7 @@ mod tests {
 
     #[test]
     fn the_token_is_shown_nowhere() {
-        let settings = resolve_slack(&flags(), &environment()).unwrap();
+        let settings = resolve_slack(&flags(), &environment(), &none()).unwrap();
         assert_eq!(settings.token.expose_secret(), "xoxb-fake-SECRET");
         assert!(!format!("{settings:?}").contains("SECRET"));
         let flags = SlackFlags { slack_api: Some(SecretString::from("SECRET")), ..flags() };

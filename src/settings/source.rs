@@ -24,6 +24,15 @@ pub enum Source {
         /// The flag or the variable that named it.
         named_by: String,
     },
+    /// The config file.
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// The key, as errors name it: `slack.rate`.
+        key: String,
+    },
     /// A hyperparameter of the monitor's own task, by name.
     Parameter(&'static str),
     /// Worked out from another setting, which is named.
@@ -39,9 +48,20 @@ impl fmt::Display for Source {
             Self::Variable(name) => write!(formatter, "environment variable {name}"),
             Self::File { path, key } => write!(formatter, "{key} in {}", path.display()),
             Self::SecretFile { path, named_by } => write!(formatter, "file {} ({named_by})", path.display()),
+            Self::Config { path, line, key } => write!(formatter, "{}:{line}: {key}", path.display()),
             Self::Parameter(name) => write!(formatter, "the task's parameter Args/{name}"),
             Self::Derived(from) => write!(formatter, "derived from {from}"),
             Self::Default => formatter.write_str("default"),
+        }
+    }
+}
+
+impl Source {
+    /// The key alone where it is one of the config file.
+    pub(super) fn key(&self) -> String {
+        match self {
+            Self::Config { key, .. } => key.clone(),
+            other => other.to_string(),
         }
     }
 }

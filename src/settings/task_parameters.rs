@@ -2,6 +2,8 @@
 //! section `Args`. Flags become parameters when the monitor enqueues itself; under an agent the parameters become flags
 //! again, and win over what was typed. Values are texts as Python writes them.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 use secrecy::SecretString;
 
@@ -36,7 +38,7 @@ enum Place {
     Secret(fn(&mut AllFlags) -> &mut Option<SecretString>),
     OnUnknown,
     Announce,
-    Database,
+    Path(fn(&mut AllFlags) -> &mut Option<PathBuf>),
     Verbosity,
 }
 
@@ -60,7 +62,7 @@ fn no() -> String {
 }
 
 /// Every parameter, the original's first and in its order.
-const PARAMETERS: [Parameter; 23] = [
+const PARAMETERS: [Parameter; 24] = [
     parameter(
         "channel",
         nothing,
@@ -185,8 +187,14 @@ const PARAMETERS: [Parameter; 23] = [
     parameter(
         "db",
         nothing,
-        Place::Database,
+        Place::Path(|flags| &mut flags.database.db),
         "Database file on the agent's machine, or a folder with / at its end for one file a task; empty is one a task below the agent's home",
+    ),
+    parameter(
+        "config",
+        nothing,
+        Place::Path(|flags| &mut flags.database.config),
+        "Config file on the agent's machine, with settings and rules; empty is the usual place there, if it exists",
     ),
     parameter(
         "slack_api_url",
@@ -240,7 +248,7 @@ impl Parameter {
             Place::Switch(_) => "bool",
             Place::List(..) => "list",
             Place::Secret(_) => "password",
-            Place::Text(_) | Place::OnUnknown | Place::Announce | Place::Database => "str",
+            Place::Text(_) | Place::OnUnknown | Place::Announce | Place::Path(_) => "str",
         }
     }
 
@@ -256,7 +264,7 @@ impl Parameter {
             }
             Place::OnUnknown => word(flags.slack.on_unknown.and_then(|policy| policy.to_possible_value())),
             Place::Announce => word(flags.service.announce.and_then(|announce| announce.to_possible_value())),
-            Place::Database => flags.database.db.as_ref().map(|path| path.display().to_string()),
+            Place::Path(of) => of(flags).as_ref().map(|path| path.display().to_string()),
             Place::Verbosity => Some(flags.service.verbosity().to_string()),
         }
     }
@@ -288,7 +296,7 @@ impl Parameter {
                     .transpose()
                     .map_err(|_| "write all or none")?;
             }
-            Place::Database => flags.database.db = text.map(Into::into),
+            Place::Path(of) => *of(flags) = text.map(Into::into),
             Place::Verbosity => {
                 let level = text.map(|text| parse_verbosity(&text)).transpose()?;
                 (flags.service.v, flags.service.verbose) = (0, level.into_iter().collect());

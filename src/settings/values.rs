@@ -28,6 +28,12 @@ pub fn parse_verbosity(text: &str) -> Result<u8, String> {
     }
 }
 
+/// Yes or no as the config file says it.
+pub(super) fn file_switch(found: &Found) -> Result<bool, SettingsError> {
+    parse_switch(&found.text)
+        .map_err(|remedy| SettingsError::invalid(&found.source, &found.text, "is neither yes nor no", remedy))
+}
+
 /// A number inside `allowed`, both ends included; not a number and the infinities never are. `kind` says of what:
 /// `whole number`, `number of seconds`.
 pub(super) fn number<T>(found: &Found, allowed: &RangeInclusive<T>, kind: &str) -> Result<T, SettingsError>

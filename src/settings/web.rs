@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::config_file::ConfigFile;
 use super::environment::Environment;
 use super::error::SettingsError;
 use super::flags::WebFlags;
 use super::secret_file;
-use super::source::{Origin, Source};
-use super::values::secret;
+use super::source::{Found, Origin, Source};
+use super::values::{file_switch, secret};
 
 /// A token shorter than this can be guessed.
 const SHORTEST_TOKEN: usize = 16;
@@ -47,51 +48,66 @@ pub enum Readers {
 }
 
 /// Settles how the service is watched. Fails where an address that others can reach has no token.
-pub fn resolve_web(flags: &WebFlags, environment: &dyn Environment) -> Result<WebSettings, SettingsError> {
+pub fn resolve_web(
+    flags: &WebFlags,
+    environment: &dyn Environment,
+    file: &ConfigFile,
+) -> Result<WebSettings, SettingsError> {
     let mut origins = Vec::new();
-    let token = token(flags, environment, &mut origins)?;
-    let heartbeat = heartbeat(flags, environment, &mut origins)?;
-    let is_unprotected = flags.listen_unprotected.unwrap_or_default();
-    let listen = match &flags.listen {
+    let token = token(flags, environment, file, &mut origins)?;
+    let heartbeat = heartbeat(flags, environment, file, &mut origins)?;
+    let unprotected = match (flags.listen_unprotected, file.value("service.listen_unprotected")) {
+        (Some(given), _) => given.then_some(Source::Flag("--listen-unprotected")),
+        (None, Some(found)) => file_switch(&found)?.then_some(found.source),
+        (None, None) => None,
+    };
+    let found = flags.listen.as_ref().map(|text| Found::flag("--listen", text));
+    let listen = match found.or_else(|| file.value("service.listen")) {
         None => None,
-        Some(text) => {
-            let address = address(text)?;
-            origins.push(Origin::new("listen", address, Source::Flag("--listen")));
-            Some(Listen { address, readers: readers(text, address, token, is_unprotected)? })
+        Some(found) => {
+            let address = address(&found)?;
+            origins.push(Origin::new("listen", address, found.source.clone()));
+            Some(Listen { address, readers: readers(&found, address, token, unprotected)? })
         }
     };
     Ok(WebSettings { listen, heartbeat, origins })
 }
 
-fn address(text: &str) -> Result<SocketAddr, SettingsError> {
-    let text = text.trim();
+/// Refuses what the config file alone says wrong.
+pub(super) fn check_address(file: &ConfigFile) -> Result<(), SettingsError> {
+    if let Some(found) = file.value("service.listen_unprotected") {
+        file_switch(&found)?;
+    }
+    file.value("service.listen").map_or(Ok(()), |found| address(&found).map(drop))
+}
+
+fn address(found: &Found) -> Result<SocketAddr, SettingsError> {
+    let text = found.text.trim();
     let numeric = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
     numeric.parse().map_err(|_| {
         let remedy = "write an IP address and a port, like 127.0.0.1:8097 or [::1]:8097";
-        SettingsError::invalid(&Source::Flag("--listen"), text, "is no address to listen on", remedy)
+        SettingsError::invalid(&found.source, text, "is no address to listen on", remedy)
     })
 }
 
 fn readers(
-    text: &str,
+    found: &Found,
     address: SocketAddr,
-    token: Option<SecretString>,
-    is_unprotected: bool,
+    token: Option<(SecretString, Source)>,
+    unprotected: Option<Source>,
 ) -> Result<Readers, SettingsError> {
-    match token {
-        Some(_) if is_unprotected => Err(SettingsError::Contradiction {
-            first: Source::Flag("--listen-token"),
-            second: Source::Flag("--listen-unprotected"),
-            remedy: "leave one of them out",
-        }),
-        Some(token) => Ok(Readers::Token(token)),
-        None if is_unprotected => Ok(Readers::Everyone),
-        None if address.ip().is_loopback() => Ok(Readers::ThisMachine),
-        None => {
+    match (token, unprotected) {
+        (Some((_, first)), Some(second)) => {
+            Err(SettingsError::Contradiction { first, second, remedy: "leave one of them out" })
+        }
+        (Some((token, _)), None) => Ok(Readers::Token(token)),
+        (None, Some(_)) => Ok(Readers::Everyone),
+        (None, None) if address.ip().is_loopback() => Ok(Readers::ThisMachine),
+        (None, None) => {
             let remedy = "set CLEARML_ALERTS_LISTEN_TOKEN (or --listen-token) to a long random text, or say \
                           --listen-unprotected if everyone who can reach this address may read the alerts";
             let problem = "can be reached from other machines, and no token protects it";
-            Err(SettingsError::invalid(&Source::Flag("--listen"), text, problem, remedy))
+            Err(SettingsError::invalid(&found.source, &found.text, problem, remedy))
         }
     }
 }
@@ -99,9 +115,11 @@ fn readers(
 fn token(
     flags: &WebFlags,
     environment: &dyn Environment,
+    file: &ConfigFile,
     origins: &mut Vec<Origin>,
-) -> Result<Option<SecretString>, SettingsError> {
+) -> Result<Option<(SecretString, Source)>, SettingsError> {
     let given = given(flags.listen_token.as_ref(), "--listen-token", "CLEARML_ALERTS_LISTEN_TOKEN", environment)?;
+    let given = given.map_or_else(|| file.secret("service.listen_token", environment), |given| Ok(Some(given)))?;
     let Some((token, source)) = given else {
         return Ok(None);
     };
@@ -111,16 +129,18 @@ fn token(
         let remedy = "make a long random one, with `openssl rand -hex 24` for example";
         return Err(SettingsError::InvalidSecret { place: source, problem, remedy });
     }
-    origins.push(Origin::secret("listen_token", source));
-    Ok(Some(token))
+    origins.push(Origin::secret("listen_token", source.clone()));
+    Ok(Some((token, source)))
 }
 
 fn heartbeat(
     flags: &WebFlags,
     environment: &dyn Environment,
+    file: &ConfigFile,
     origins: &mut Vec<Origin>,
 ) -> Result<Option<SecretString>, SettingsError> {
     let given = given(flags.heartbeat_url.as_ref(), "--heartbeat-url", "CLEARML_ALERTS_HEARTBEAT_URL", environment)?;
+    let given = given.map_or_else(|| file.secret("service.heartbeat_url", environment), |given| Ok(Some(given)))?;
     let Some((text, source)) = given else {
         return Ok(None);
     };
@@ -158,7 +178,7 @@ mod tests {
     }
 
     fn resolved(flags: &WebFlags) -> Result<WebSettings, String> {
-        resolve_web(flags, &MapEnvironment::new()).map_err(|error| error.to_string())
+        resolve_web(flags, &MapEnvironment::new(), &ConfigFile::default()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -186,7 +206,7 @@ mod tests {
             let unprotected = WebFlags { listen_unprotected: Some(true), ..flags(open) };
             assert!(matches!(resolved(&unprotected).unwrap().listen.unwrap().readers, Readers::Everyone));
             let environment = MapEnvironment::new().with("CLEARML_ALERTS_LISTEN_TOKEN", "0123456789abcdef");
-            let protected = resolve_web(&flags(open), &environment).unwrap();
+            let protected = resolve_web(&flags(open), &environment, &ConfigFile::default()).unwrap();
             assert!(matches!(protected.listen.unwrap().readers, Readers::Token(_)));
         }
     }

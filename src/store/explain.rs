@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::history::{alert_record, alerts_where};
 use super::letters::attempts_of;
 use super::rows::{count, stamp};
-use super::{AttemptRecord, Store, StoreError, pages};
+use super::rule_sets::hearings;
+use super::{AttemptRecord, Hearing, Store, StoreError, pages};
 use crate::domain::{AlertRecord, KnownTask, Stamp, Status};
 
 /// Everything recorded of one task.
@@ -16,8 +17,11 @@ pub struct TaskStory {
     pub task: TaskRecord,
     /// Every status change seen, in the order of seeing.
     pub transitions: Vec<TransitionRecord>,
-    /// What every rule said to every outcome, in the order of deciding.
+    /// What is to be told of every outcome, in the order of deciding: by each rule that alerts or that a silence kept
+    /// quiet, or by the one that came nearest.
     pub verdicts: Vec<VerdictRecord>,
+    /// What every rule said to every outcome, likewise.
+    pub hearings: Vec<Hearing>,
 }
 
 /// A task's row.
@@ -149,7 +153,8 @@ fn task_story(connection: &Connection, task_id: &str) -> rusqlite::Result<Option
                FROM transitions WHERE task_id = ?1 ORDER BY id";
     let transitions = connection.prepare_cached(sql)?.query_map([task_id], transition)?.collect::<Result<_, _>>()?;
     let verdicts = verdicts(connection, "a.task_id = ?1", task_id)?;
-    Ok(Some(TaskStory { task, transitions, verdicts }))
+    let hearings = hearings(connection, task_id)?;
+    Ok(Some(TaskStory { task, transitions, verdicts, hearings }))
 }
 
 fn verdicts(

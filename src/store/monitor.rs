@@ -17,6 +17,8 @@ pub struct MonitorRecord {
     pub watch_from: Option<Stamp>,
     /// Everything stamped up to here is recorded; `None` until watching has begun.
     pub watermark: Option<Stamp>,
+    /// Hidden tasks are watched too, from this stamp on; `None`: they are not.
+    pub hidden_from: Option<Stamp>,
     /// When the last good poll ended.
     pub last_poll_at: Option<Stamp>,
     /// When the last start message was handed to delivery.
@@ -53,6 +55,12 @@ impl Store {
         self.write(move |tx| tx.execute("UPDATE monitor SET service_task = ?1", [task])).await.map(drop)
     }
 
+    /// From now on hidden tasks are watched too, or not any more. What was stamped before `from` is not decided.
+    pub async fn watch_hidden(&self, from: Option<Stamp>) -> Result<(), StoreError> {
+        let from = from.map(Stamp::as_millis);
+        self.write(move |tx| tx.execute("UPDATE monitor SET hidden_from = ?1", [from])).await.map(drop)
+    }
+
     /// Notes that a poll went through.
     pub async fn note_poll(&self, now: Stamp) -> Result<(), StoreError> {
         self.write(move |tx| tx.execute("UPDATE monitor SET last_poll_at = ?1", [now.as_millis()])).await.map(drop)
@@ -60,18 +68,24 @@ impl Store {
 }
 
 pub(super) fn record(connection: &Connection) -> rusqlite::Result<MonitorRecord> {
-    let sql = "SELECT instance, server, watch_from, watermark, last_poll_at, announced_at, service_task FROM monitor";
+    let sql = "SELECT instance, server, watch_from, watermark, hidden_from, last_poll_at, announced_at, service_task FROM monitor";
     connection.query_row(sql, [], |row| {
         Ok(MonitorRecord {
             instance: row.get("instance")?,
             server: row.get("server")?,
             watch_from: maybe_stamp(row, "watch_from")?,
             watermark: maybe_stamp(row, "watermark")?,
+            hidden_from: maybe_stamp(row, "hidden_from")?,
             last_poll_at: maybe_stamp(row, "last_poll_at")?,
             announced_at: maybe_stamp(row, "announced_at")?,
             service_task: row.get("service_task")?,
         })
     })
+}
+
+/// Hidden tasks are decided from this stamp on; `None`: nobody asked for them.
+pub(super) fn hidden_from(connection: &Connection) -> rusqlite::Result<Option<Stamp>> {
+    connection.prepare_cached("SELECT hidden_from FROM monitor")?.query_row([], |row| maybe_stamp(row, "hidden_from"))
 }
 
 /// Moves the watermark to `to`, never back.

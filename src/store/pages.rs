@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
 use super::rows::{maybe_stamp, outcome, stamp, unreadable};
-use super::{Store, StoreError, channels, monitor, silences};
+use super::{Store, StoreError, channels, monitor, rule_sets, silences};
 use crate::domain::{
     AlertState, Change, Decision, Diagnosis, Ended, KnownTask, Outcome, OutcomeSet, Redactor, Rule, RuleVerdict,
     Silences, Stamp, Status, Suppression, Task, Verdict, WebPages, Why, decide,
@@ -86,16 +86,26 @@ impl Store {
 fn record_page(tx: &Transaction<'_>, page: &PageToRecord) -> rusqlite::Result<Recorded> {
     let mut recorded = Recorded::default();
     let silences = Silences::new(silences::open(tx)?, page.now, page.server_now);
+    let hidden_from = monitor::hidden_from(tx)?;
+    let mut rule_set = None;
     for task in &page.tasks {
         let known = known_task(tx, &task.id)?;
-        let rules: &[Rule] = if page.watching == Watching::Outcomes { &page.rules } else { &[] };
+        let is_past = task.has_system_tag("hidden") && hidden_from.is_some_and(|from| task.status_changed < from);
+        let is_watched = page.watching == Watching::Outcomes && !is_past;
+        let rules: &[Rule] = if is_watched { &page.rules } else { &[] };
         let decision = decide(known.as_ref(), task, rules, &silences);
         if decision.observation.change == Change::Nothing {
             continue;
         }
         recorded.changed += 1;
         save_task(tx, task, &decision.observation.known, page.now)?;
-        save_transition(tx, task, &decision, page)?;
+        let asked = match (decision.said.is_empty(), rule_set) {
+            (true, _) => None,
+            (false, None) => Some(rule_sets::number_of(tx, rules, page.now)?),
+            (false, known) => known,
+        };
+        rule_set = asked.or(rule_set);
+        save_transition(tx, task, &decision, asked, is_watched, page.now)?;
         save_verdicts(tx, task, &decision, page, &mut recorded)?;
     }
     match page.watching {
@@ -167,16 +177,19 @@ fn save_transition(
     tx: &Transaction<'_>,
     task: &Task,
     decision: &Decision,
-    page: &PageToRecord,
+    rule_set: Option<i64>,
+    is_watched: bool,
+    now: Stamp,
 ) -> rusqlite::Result<()> {
-    let change = match (page.watching, decision.observation.change) {
-        (Watching::Baseline | Watching::Begin { .. }, _) => "baseline",
-        (Watching::Outcomes, Change::Restamp | Change::Nothing) => "restamp",
-        (Watching::Outcomes, Change::Moved) => "moved",
-        (Watching::Outcomes, Change::Ended(_)) => "ended",
+    let change = match decision.observation.change {
+        _ if !is_watched => "baseline",
+        Change::Restamp | Change::Nothing => "restamp",
+        Change::Moved => "moved",
+        Change::Ended(_) => "ended",
     };
-    let sql = "INSERT INTO transitions (task_id, run, change, status, status_changed, reason, message, seen_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let sql = "INSERT INTO transitions
+                   (task_id, run, change, status, status_changed, reason, message, seen_at, rule_set_id, said)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     tx.prepare_cached(sql)?
         .execute(params![
             task.id,
@@ -186,7 +199,9 @@ fn save_transition(
             task.status_changed.as_millis(),
             task.status_reason,
             task.status_message,
-            page.now.as_millis(),
+            now.as_millis(),
+            rule_set,
+            rule_set.map(|_| &decision.said),
         ])
         .map(drop)
 }

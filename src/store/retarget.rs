@@ -4,26 +4,46 @@ use rusqlite::{Transaction, params};
 
 use super::outbox::{OPEN, TO_COMPOSE, bury, free_alerts, resting_alert};
 use super::{Store, StoreError};
+use crate::domain::Destination;
 
 /// Messages that Slack surely has not shown.
 const UNSEEN: &str = "d.state IN ('pending', 'held') AND d.possible_duplicate = 0";
 
+/// The lane of an alert of a rule that tells lane ?2, or where ?3, the task's owner.
+const HOME: &str = "CASE WHEN ?3 AND a.user_id IS NOT NULL THEN 'owner:' || a.user_id ELSE ?2 END";
+
+/// Whether an alert is in a lane where its rule tells.
+const AT_HOME: &str = "(a.channel = ?2 OR (?3 AND a.user_id IS NOT NULL AND a.channel = 'owner:' || a.user_id))";
+
 impl Store {
-    /// Takes back messages that were never shown and whose channel is not where the rule posts any more, so that their
-    /// alerts are composed for the new one. Returns how many alerts moved.
-    pub async fn retarget(&self, rule: &str, channel: &str) -> Result<usize, StoreError> {
-        let (rule, channel) = (rule.to_owned(), channel.to_owned());
+    /// Takes back messages that were never shown and whose lane is not where the rule tells any more, so that their alerts
+    /// are composed for the new one. Returns how many alerts moved. Where the rule tells owners, what is on its way to one
+    /// of them or to the channel that stands in for them stays there.
+    pub async fn retarget(&self, rule: &str, to: &Destination) -> Result<usize, StoreError> {
+        let (rule, lane) = (rule.to_owned(), to.common_lane());
+        let owners = matches!(to, Destination::Owner { .. });
         self.write(move |tx| {
             let sql = format!(
-                "SELECT d.id FROM deliveries AS d WHERE {OPEN} AND {UNSEEN} AND d.channel <> ?2
-                     AND EXISTS (SELECT 1 FROM alerts AS a WHERE a.delivery_id = d.id AND a.rule = ?1)"
+                "SELECT d.id FROM deliveries AS d WHERE {OPEN} AND {UNSEEN}
+                     AND EXISTS (SELECT 1 FROM alerts AS a WHERE a.delivery_id = d.id AND a.rule = ?1 AND NOT {AT_HOME})"
             );
-            take_back(tx, &sql, &rule, &channel, "told in another channel")?;
-            let (state, reason) = resting_alert(tx, &channel)?;
+            take_back(tx, &sql, params![rule, lane, owners], "told in another channel")?;
             let sql = format!(
-                "UPDATE alerts SET channel = ?2, state = ?3, reason = ?4 WHERE {TO_COMPOSE} AND rule = ?1 AND channel <> ?2"
+                "SELECT DISTINCT {HOME} FROM alerts AS a WHERE {TO_COMPOSE} AND a.rule = ?1 AND NOT {AT_HOME}"
             );
-            tx.execute(&sql, params![rule, channel, state.as_str(), reason])
+            let mut statement = tx.prepare(&sql)?;
+            let homes = statement.query_map(params![rule, lane, owners], |row| row.get(0))?;
+            let homes: Vec<String> = homes.collect::<Result<_, _>>()?;
+            let mut moved = 0;
+            for home in homes {
+                let (state, reason) = resting_alert(tx, &home)?;
+                let sql = format!(
+                    "UPDATE alerts AS a SET channel = ?4, state = ?5, reason = ?6
+                     WHERE {TO_COMPOSE} AND a.rule = ?1 AND NOT {AT_HOME} AND {HOME} = ?4"
+                );
+                moved += tx.execute(&sql, params![rule, lane, owners, home, state.as_str(), reason])?;
+            }
+            Ok(moved)
         })
         .await
     }
@@ -36,7 +56,7 @@ impl Store {
             let sql = format!(
                 "SELECT d.id FROM deliveries AS d WHERE {OPEN} AND {UNSEEN} AND d.channel = ?1 AND d.channel_id <> ?2"
             );
-            let freed = take_back(tx, &sql, &channel, &channel_id, "the channel changed")?;
+            let freed = take_back(tx, &sql, params![channel, channel_id], "the channel changed")?;
             let sql = format!(
                 "UPDATE deliveries SET channel_id = ?2, payload = json_set(payload, '$.channel', ?2)
                  WHERE {OPEN} AND state IN ('pending', 'held') AND channel = ?1 AND channel_id <> ?2"
@@ -49,8 +69,8 @@ impl Store {
 }
 
 /// Buries the messages that `sql` finds and frees their alerts. Returns how many alerts.
-fn take_back(tx: &Transaction<'_>, sql: &str, one: &str, two: &str, reason: &str) -> rusqlite::Result<usize> {
-    let found: Vec<i64> = tx.prepare(sql)?.query_map([one, two], |row| row.get(0))?.collect::<Result<_, _>>()?;
+fn take_back(tx: &Transaction<'_>, sql: &str, of: impl rusqlite::Params, reason: &str) -> rusqlite::Result<usize> {
+    let found: Vec<i64> = tx.prepare(sql)?.query_map(of, |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut freed = 0;
     for delivery in found {
         freed += free_alerts(tx, delivery)?;

@@ -112,6 +112,10 @@ impl Collector for Gathered {
             Some(&Unit::Seconds),
             seconds(self.figures.started_at),
         )?;
+        let is_good = f64::from(u8::from(self.figures.config_trouble.is_none()));
+        let help =
+            "Whether the config file could be used when it was last read: 1, or 0 where older rules are in force";
+        teller.gauge("config_last_reload_successful", help, None, is_good)?;
         let build = [("version", env!("CARGO_PKG_VERSION"))];
         teller.gauges("build_info", "Which version this is", [(build, 1.0)])
     }

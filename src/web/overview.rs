@@ -74,11 +74,13 @@ struct Verdict {
 impl Verdict {
     fn of(health: &Health, found: &Found) -> Self {
         let mut why: Vec<String> = health.problems().map(str::to_owned).collect();
-        let (class, headline) = match (why.is_empty(), found.queue.dead + found.queue.unknown) {
+        let attention = health.attention.len() + (found.queue.dead + found.queue.unknown) as usize;
+        let (class, headline) = match (why.is_empty(), attention) {
             (false, _) => ("bad", "Not healthy"),
             (true, 0) => ("good", "Healthy"),
             (true, _) => ("attention", "Needs attention"),
         };
+        why.extend(health.attention.iter().cloned());
         if found.queue.dead > 0 {
             let alerts = alerts_in_words(found.queue.dead);
             why.push(format!("{alerts} could not be delivered: see `clearml-alerts dead list`."));
@@ -177,13 +179,16 @@ fn words_of_refresh(figures: &Figures) -> String {
 fn about(facts: &Facts, figures: &Figures, found: &Found, now: Stamp) -> Markup {
     let good = figures.polls.get(&PollResult::Good).copied().unwrap_or_default();
     let failed = figures.polls.values().sum::<u64>() - good;
+    let now_in_force = figures.rules_now.as_ref();
+    let watches = now_in_force.map_or(&facts.watches, |(watches, _)| watches);
+    let tells = now_in_force.map_or(&facts.channel, |(_, tells)| tells);
     html! {
         section aria-labelledby="service" {
             h2 #service { "Service" }
             dl.facts {
-                dt { "Watches" } dd { (facts.watches) }
+                dt { "Watches" } dd { (watches) }
                 dt { "On" } dd { (facts.server) }
-                dt { "Tells" } dd { (facts.channel) }
+                dt { "Tells" } dd { (tells) }
                 dt { "Running since" } dd { (frame::time(figures.started_at)) ", " (words::duration(now.since(figures.started_at))) }
                 dt { "Polls since then" } dd { (count(good)) " good, " (count(failed)) " failed" }
                 dt { "Database" } dd { (size(found.size)) }

@@ -22,8 +22,15 @@ pub(super) async fn ready(State(site): State<Site>, Extension(details): Extensio
     let health = site.health().await;
     let is_ready = health.as_ref().is_some_and(Health::is_good);
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let checks = health.map_or_else(|| vec![starting()], |health| checks(&health, details));
-    as_json(status, &json!({ "ready": is_ready, "checks": checks }))
+    let attention = health.as_ref().map_or(&[][..], |health| &health.attention);
+    let configuration = if details.0 { attention.first().cloned() } else { None };
+    let is_configured = attention.is_empty();
+    let checks = health.as_ref().map_or_else(|| vec![starting()], |health| checks(health, details));
+    let mut body = json!({ "ready": is_ready, "checks": checks });
+    if !is_configured {
+        body["configuration"] = configuration.map_or(json!(false), |told| json!(told));
+    }
+    as_json(status, &body)
 }
 
 fn as_json(status: StatusCode, body: &Value) -> impl IntoResponse + use<> {

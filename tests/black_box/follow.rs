@@ -51,7 +51,7 @@ fn a_service_is_followed_while_it_runs() {
     world.failed_task("live");
     followed.wait_for_output("live");
     assert_eq!(service.stop().code, 0);
-    followed.signal("INT");
+    followed.signal("TERM");
     followed.wait();
 }
 

@@ -1,7 +1,7 @@
 //! Channels: remembered, parked until a person has acted, and changed under the messages that wait for them.
 
 use clearml_alerts::domain::delivery::{Answer, Reconciled, Step};
-use clearml_alerts::domain::{AlertState, Rule};
+use clearml_alerts::domain::{AlertState, Destination, Rule};
 use clearml_alerts::store::{ChannelRecord, DeliveryKind, NewDelivery, Watching};
 
 use crate::support::{CHANNEL, Place, Short, at, message, page_of, rule, rule_to, sent, task, wait};
@@ -129,9 +129,10 @@ fn a_rule_that_posts_elsewhere_now_takes_its_unseen_messages_along() {
     }
     let resend = Reconciled::Resend { possible_duplicate: true };
     wait(store.finish_look(store.delivery(doubled), false, resend, at(1))).unwrap();
-    assert_eq!(wait(store.retarget("other rule", "#new")).unwrap(), 0);
+    let to_new = Destination::Channel("#new".to_owned());
+    assert_eq!(wait(store.retarget("other rule", &to_new)).unwrap(), 0);
     wait(store.park_channel("#new", "not yet", at(1), at(2))).unwrap();
-    assert_eq!(wait(store.retarget(Rule::DEFAULT_NAME, "#new")).unwrap(), 4);
+    assert_eq!(wait(store.retarget(Rule::DEFAULT_NAME, &to_new)).unwrap(), 4);
     store.check();
     let channels: Vec<String> = alerts.iter().map(|alert| store.alert(*alert).channel).collect();
     assert_eq!(channels, ["#new", "#new", "#new", CHANNEL, CHANNEL, "#new"], "what may have been shown stays");
@@ -142,7 +143,7 @@ fn a_rule_that_posts_elsewhere_now_takes_its_unseen_messages_along() {
         assert_eq!(store.delivery(delivery).state.as_str(), "dead");
     }
     assert!(wait(store.dead_letters()).unwrap().is_empty(), "nobody has to care");
-    assert_eq!(wait(store.retarget(Rule::DEFAULT_NAME, "#new")).unwrap(), 0, "once");
+    assert_eq!(wait(store.retarget(Rule::DEFAULT_NAME, &to_new)).unwrap(), 0, "once");
 }
 
 #[test]

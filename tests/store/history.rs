@@ -29,6 +29,14 @@ fn filled() -> (Place, Store) {
     all.conditions.outcomes = outcomes;
     let quiet = rule_to("quiet", "C024BE91L");
     store.record(page_of(&tasks[..2], vec![all.clone(), quiet], Watching::Outcomes)).unwrap();
+    // What a single rule would have left.
+    store.execute(
+        "INSERT INTO alerts (rule, task_id, run, outcome, status_changed, task_name, project_id, project, user_id, user, state,
+             filter, reason, channel, created_at)
+         SELECT 'quiet', task_id, run, outcome, status_changed, task_name, project_id, project, user_id, user, 'suppressed',
+             'status', 'status: completed, watched: failed', 'C024BE91L', created_at
+         FROM alerts WHERE task_id = 'abd2'",
+    );
     store.record(page_of(&tasks[2..], vec![all], Watching::Outcomes)).unwrap();
     (place, store)
 }

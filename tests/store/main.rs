@@ -13,4 +13,5 @@ mod instances;
 mod outbox;
 mod property;
 mod recording;
+mod rules;
 mod support;

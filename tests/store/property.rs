@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use clearml_alerts::domain::delivery::{Answer, Form, Reconciled, Step};
-use clearml_alerts::domain::{AlertState, Rule};
+use clearml_alerts::domain::{AlertState, Destination, Rule};
 use clearml_alerts::store::{Attempt, AttemptResult, DeliveryKind, NewDelivery, Store, StoreError, Watching, Which};
 use proptest::prelude::*;
 
@@ -122,7 +122,7 @@ impl World {
             Call::Unpark(here) => drop(wait(store.unpark_channel(channel(*here)))?),
             Call::Retarget(here) => {
                 self.channel = channel(*here);
-                wait(store.retarget(Rule::DEFAULT_NAME, self.channel))?;
+                wait(store.retarget(Rule::DEFAULT_NAME, &Destination::Channel(self.channel.to_owned())))?;
             }
             Call::Recompose => drop(wait(store.recompose_for(CHANNEL, "C9"))?),
             Call::Retry(alerts) => {

@@ -3,7 +3,7 @@
 use clearml_alerts::domain::{AlertState, Cause, Outcome, Stamp, Task, Why};
 use clearml_alerts::store::{DeliveryKind, NewDelivery, StoreError, Watching};
 
-use crate::support::{CHANNEL, Place, Short, at, message, page_of, rule, rule_to, task, wait};
+use crate::support::{Place, Short, at, message, page_of, rule, rule_to, task, wait};
 
 #[test]
 fn the_same_page_again_changes_nothing() {
@@ -111,17 +111,28 @@ fn a_second_alert_about_one_end_is_impossible() {
 fn rules_are_told_apart() {
     let place = Place::new();
     let store = place.own();
-    let mut second = rule_to("second", CHANNEL);
-    second.conditions.min_iterations = 8;
+    let second = rule_to("second", "#second");
     let recorded =
         store.record(page_of(&[task("a", "failed", 1_000)], vec![rule(), second], Watching::Outcomes)).unwrap();
-    assert_eq!(recorded.alerts.len(), 2);
-    assert_eq!(recorded.alerts[1].suppressed.as_ref().unwrap().to_string(), "iterations: 7 of at least 8");
-    let quiet = store.alert(recorded.alerts[1].id);
-    assert_eq!((quiet.state, quiet.rule.as_str()), (AlertState::Suppressed, "second"));
+    let told: Vec<_> = recorded.alerts.iter().map(|alert| (alert.id, alert.rule.as_str())).collect();
+    assert_eq!(told, [(1, "default"), (2, "second")]);
+    assert_eq!(store.alert(2).channel, "#second");
+    assert_eq!(wait(store.count_to_compose("#second")).unwrap(), 1);
+}
+
+#[test]
+fn what_a_rule_keeps_quiet_is_recorded_with_the_filter_and_the_value() {
+    let place = Place::new();
+    let store = place.own();
+    let mut rule = rule();
+    rule.conditions.min_iterations = 8;
+    let recorded = store.record(page_of(&[task("a", "failed", 1_000)], vec![rule], Watching::Outcomes)).unwrap();
+    assert_eq!(recorded.alerts[0].suppressed.as_ref().unwrap().to_string(), "iterations: 7 of at least 8");
+    let quiet = store.alert(recorded.alerts[0].id);
+    assert_eq!((quiet.state, quiet.rule.as_str()), (AlertState::Suppressed, "default"));
     assert_eq!(quiet.reason.as_deref(), Some("iterations: 7 of at least 8"));
     assert_eq!(store.texts("SELECT filter FROM alerts WHERE filter IS NOT NULL"), ["iterations"]);
-    assert_eq!(wait(store.count_to_compose("#ml-alerts")).unwrap(), 1, "a suppressed one is never composed");
+    assert_eq!(wait(store.count_to_compose("#ml-alerts")).unwrap(), 0, "a suppressed one is never composed");
 }
 
 #[test]

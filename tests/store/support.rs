@@ -123,6 +123,7 @@ pub(crate) fn task(id: &str, status: &str, changed: i64) -> Task {
         parent: None,
         worker: None,
         queue: None,
+        metrics: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::scripted::{Reply, Scripted, good, login, refusal, token};
-use crate::clearml::{ClearmlError, Credentials, User};
+use crate::clearml::{ClearmlError, Credentials, User, Wanted};
 use crate::domain::{Named, Stamp};
 
 fn no_tasks() -> Reply {
@@ -22,8 +22,8 @@ async fn logs_in_once_with_the_keys_and_then_uses_the_token() {
     let server = Scripted::start([login("first"), no_tasks(), no_tasks()]).await;
     let client = server.client();
     assert_eq!(client.session(), None);
-    client.newest_change().await.unwrap();
-    client.newest_change().await.unwrap();
+    client.newest_change(Wanted::default()).await.unwrap();
+    client.newest_change(Wanted::default()).await.unwrap();
     let seen = server.seen();
     assert_eq!(server.endpoints(), ["auth.login", "tasks.get_all_ex", "tasks.get_all_ex"]);
     assert_eq!(seen[0].header("authorization"), Some("Basic QUNDRVNTOm1hcmtlZC1zZWNyZXQ="));
@@ -36,11 +36,11 @@ async fn logs_in_once_with_the_keys_and_then_uses_the_token() {
 #[tokio::test]
 async fn a_refused_token_is_replaced_once_and_the_call_repeated() {
     let server = Scripted::start([login("old"), refusal(401, 30), login("new"), no_tasks()]).await;
-    server.client().newest_change().await.unwrap();
+    server.client().newest_change(Wanted::default()).await.unwrap();
     assert_eq!(server.seen()[3].header("authorization"), Some(bearer("new").as_str()));
 
     let stubborn = Scripted::start([login("old"), refusal(401, 30), login("new"), refusal(401, 30)]).await;
-    let refused = stubborn.client().newest_change().await.unwrap_err();
+    let refused = stubborn.client().newest_change(Wanted::default()).await.unwrap_err();
     assert!(matches!(refused, ClearmlError::Unauthorized { subcode: 30, .. }), "{refused}");
     assert_eq!(stubborn.seen().len(), 4);
 }
@@ -49,8 +49,12 @@ async fn a_refused_token_is_replaced_once_and_the_call_repeated() {
 async fn many_calls_that_need_a_token_log_in_once() {
     let server = Scripted::start([login("only"), no_tasks(), no_tasks(), no_tasks(), no_tasks()]).await;
     let client = server.client();
-    let (a, b, c, d) =
-        tokio::join!(client.newest_change(), client.newest_change(), client.newest_change(), client.newest_change());
+    let (a, b, c, d) = tokio::join!(
+        client.newest_change(Wanted::default()),
+        client.newest_change(Wanted::default()),
+        client.newest_change(Wanted::default()),
+        client.newest_change(Wanted::default())
+    );
     assert!([a, b, c, d].iter().all(Result::is_ok));
     assert_eq!(server.endpoints().iter().filter(|endpoint| *endpoint == "auth.login").count(), 1);
 }
@@ -66,9 +70,9 @@ async fn minutes_pass(minutes: u64) {
 async fn a_token_is_renewed_before_it_ends() {
     let server = Scripted::start([login("old"), no_tasks(), login("new"), no_tasks()]).await;
     let client = server.client();
-    client.newest_change().await.unwrap();
+    client.newest_change(Wanted::default()).await.unwrap();
     minutes_pass(55).await;
-    client.newest_change().await.unwrap();
+    client.newest_change(Wanted::default()).await.unwrap();
     assert_eq!(server.seen()[3].header("authorization"), Some(bearer("new").as_str()));
 }
 
@@ -78,11 +82,11 @@ async fn a_token_that_still_works_bridges_an_outage_of_the_login() {
     let server =
         Scripted::start([login("old"), no_tasks(), down(), down(), down(), no_tasks(), refusal(401, 22)]).await;
     let client = server.client();
-    client.newest_change().await.unwrap();
+    client.newest_change(Wanted::default()).await.unwrap();
     minutes_pass(55).await;
-    client.newest_change().await.unwrap();
+    client.newest_change(Wanted::default()).await.unwrap();
     assert_eq!(server.seen()[5].header("authorization"), Some(bearer("old").as_str()));
-    let told = client.newest_change().await;
+    let told = client.newest_change(Wanted::default()).await;
     assert!(matches!(told, Err(ClearmlError::Unauthorized { subcode: 22, .. })), "keys that were withdrawn: {told:?}");
 }
 
@@ -93,7 +97,7 @@ async fn a_ready_token_renews_itself_and_falls_back_on_the_one_that_was_given() 
     let mut config = server.config();
     config.credentials = Credentials::Token(SecretString::from("given"));
     let client = crate::clearml::Client::new(config).unwrap();
-    client.newest_change().await.unwrap();
+    client.newest_change(Wanted::default()).await.unwrap();
     let seen = server.seen();
     let sent: Vec<_> = seen.iter().map(|seen| seen.header("authorization").unwrap()).collect();
     let (renewed, again) = (bearer("renewed"), bearer("again"));
@@ -122,10 +126,10 @@ async fn wrong_keys_are_not_tried_again() {
 async fn passing_failures_are_tried_again_up_to_the_limit() {
     for status in [429, 500, 502, 503, 504, 509] {
         let server = Scripted::start([login("t"), refusal(status, 0), refusal(status, 0), no_tasks()]).await;
-        server.client().newest_change().await.unwrap_or_else(|error| panic!("{status}: {error}"));
+        server.client().newest_change(Wanted::default()).await.unwrap_or_else(|error| panic!("{status}: {error}"));
     }
     let down = Scripted::start([login("t"), refusal(503, 0), refusal(503, 0), refusal(503, 0), no_tasks()]).await;
-    let told = down.client().newest_change().await.unwrap_err();
+    let told = down.client().newest_change(Wanted::default()).await.unwrap_err();
     assert!(matches!(told, ClearmlError::Maintenance { .. }) && told.is_transient(), "{told}");
     assert!(!told.to_string().contains("Traceback"));
     assert_eq!(down.seen().len(), 4);
@@ -157,17 +161,20 @@ async fn the_newest_change_is_the_first_row_of_the_newest_first() {
     ])
     .await;
     let client = server.client();
-    assert_eq!(client.newest_change().await, Ok(Some(Stamp::parse("2026-11-22T22:27:28.021Z").unwrap())));
+    assert_eq!(
+        client.newest_change(Wanted::default()).await,
+        Ok(Some(Stamp::parse("2026-11-22T22:27:28.021Z").unwrap()))
+    );
     assert_eq!(server.seen()[1].body["order_by"], json!(["-status_changed"]));
-    assert_eq!(client.newest_change().await, Ok(None), "no task ever changed its status");
-    assert!(matches!(client.newest_change().await, Err(ClearmlError::Protocol { .. })));
+    assert_eq!(client.newest_change(Wanted::default()).await, Ok(None), "no task ever changed its status");
+    assert!(matches!(client.newest_change(Wanted::default()).await, Err(ClearmlError::Protocol { .. })));
 }
 
 #[tokio::test]
 async fn an_answer_without_its_list_is_an_error_and_not_an_empty_list() {
     let server = Scripted::start([login("t"), good(json!({})), good(json!({}))]).await;
     let client = server.client();
-    let told = client.changes_since(Stamp::EPOCH).next_page().await.unwrap_err();
+    let told = client.changes_since(Stamp::EPOCH, Wanted::default()).next_page().await.unwrap_err();
     assert!(matches!(&told, ClearmlError::Protocol { what, .. } if what.contains("tasks")), "{told}");
     assert!(matches!(client.users().await, Err(ClearmlError::Protocol { .. })));
 }
@@ -177,12 +184,12 @@ async fn a_task_is_found_by_its_id_or_not_at_all() {
     let task = |id: &str| json!({"tasks": [{"id": id, "name": "n", "status": "created"}]});
     let server = Scripted::start([login("t"), good(task("a")), no_tasks(), good(task("other"))]).await;
     let client = server.client();
-    let found = client.task("a").await.unwrap().unwrap();
+    let found = client.task("a", Wanted::default()).await.unwrap().unwrap();
     assert_eq!((found.id.as_str(), found.status_changed), ("a", Stamp::EPOCH));
     assert_eq!((&server.seen()[1].body["id"], &server.seen()[1].body["search_hidden"]), (&json!(["a"]), &json!(true)));
-    assert_eq!(client.task("gone").await, Ok(None));
-    assert!(client.task("a").await.is_err(), "an answer about another task");
-    assert_eq!(client.task(" ").await, Ok(None));
+    assert_eq!(client.task("gone", Wanted::default()).await, Ok(None));
+    assert!(client.task("a", Wanted::default()).await.is_err(), "an answer about another task");
+    assert_eq!(client.task(" ", Wanted::default()).await, Ok(None));
     assert_eq!(server.seen().len(), 4, "an empty ID asks nothing");
 }
 

@@ -54,6 +54,15 @@ Examples:
   clearml-alerts explain https://app.clear.ml/projects/…/tasks/4f2a9c…/output/log
   clearml-alerts explain 4f2a9c --project vision --format json";
 
+pub(super) const TEST_RULES_EXAMPLES: &str = "\
+Takes the flags of `run`: give those that you want to try. Reads the database
+and ClearML, and changes neither.
+
+Examples:
+  clearml-alerts test-rules 4f2a9c4f2a9c4f2a9c4f2a9c4f2a9c4f --project vision
+  clearml-alerts test-rules --since 7d --min-num-iterations 100
+  clearml-alerts test-rules --since 7d --all --format json";
+
 pub(super) const CHECK_EXAMPLES: &str = "\
 Takes the flags of `run`: give those of your service. Nothing is changed.
 

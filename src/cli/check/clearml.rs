@@ -8,9 +8,9 @@ use crate::clearml::{ClearmlError, Client, Session};
 use crate::cli::assemble;
 use crate::cli::start::Context;
 use crate::domain::message::words;
-use crate::domain::{Named, Stamp};
+use crate::domain::{Named, ProjectPattern, Rule, Stamp, UserFilter};
 use crate::monitor::{self, MonitorError};
-use crate::settings::{RuleSettings, ServiceSettings, UserFilter};
+use crate::settings::{RuleSet, ServiceSettings};
 
 /// Clocks that differ by no more than this are as good as equal: the server's is known to the second.
 const CLOCKS_AGREE: Duration = Duration::from_secs(5);
@@ -38,9 +38,9 @@ pub(super) async fn look(settled: &Settled, context: &Context) -> Vec<Item> {
         }
     }
     items.extend(clock(client.server_time(), context.clock.now()));
-    if let Some(rule) = &settled.rule {
-        items.push(projects(rule, &client).await);
-        items.extend(users(rule, &client).await);
+    if let Some(set) = &settled.rules {
+        items.extend(projects(set, &client).await);
+        items.extend(users(set, &client).await);
     }
     if let Some(service) = settled.service.as_ref().filter(|service| !service.local) {
         items.push(queue(service, &client).await);
@@ -71,29 +71,47 @@ pub(super) fn clock(server: Option<Stamp>, ours: Stamp) -> Option<Item> {
     Some(Item::warning(Area::Clearml, "clock", found, mend))
 }
 
-async fn projects(rule: &RuleSettings, client: &Client) -> Item {
-    let Some(pattern) = &rule.project_pattern else {
-        return Item::ok(Area::Clearml, "projects", "no pattern: every project is watched");
-    };
-    found_projects(pattern, monitor::find_projects(pattern, client).await)
+/// What each rule's patterns match.
+async fn projects(set: &RuleSet, client: &Client) -> Vec<Item> {
+    let mut items = Vec::new();
+    for rule in &set.rules {
+        let filter = &rule.conditions.projects;
+        if filter.is_open() && !set.of_file {
+            items.push(Item::ok(Area::Clearml, "projects", "no pattern: every project is watched"));
+        }
+        for pattern in filter.patterns() {
+            let found = monitor::find_projects(pattern, rule.conditions.include_hidden, client).await;
+            items.push(found_projects(&asked(pattern, rule, set.of_file), found));
+        }
+    }
+    items
 }
 
-pub(super) fn found_projects(pattern: &str, found: Result<Vec<Named>, MonitorError>) -> Item {
+/// Who asks for a project, as the user wrote it.
+fn asked(pattern: &ProjectPattern, rule: &Rule, of_file: bool) -> String {
+    match pattern {
+        _ if of_file => format!("rule `{}`: `{pattern}`", rule.name),
+        ProjectPattern::Regex(regex) => format!("`{}`", regex.pattern),
+        other => format!("`{other}`"),
+    }
+}
+
+pub(super) fn found_projects(asked: &str, found: Result<Vec<Named>, MonitorError>) -> Item {
     match found {
         Ok(found) if found.is_empty() => {
             let mend = "--project is a regular expression on full project names, case-sensitive: correct it, or leave \
                         it out to watch every project";
-            Item::failed(Area::Clearml, "projects", format!("`{pattern}` matches none"), mend).by_the_user()
+            Item::failed(Area::Clearml, "projects", format!("{asked} matches none"), mend).by_the_user()
         }
         Ok(found) => {
             let names: Vec<&str> = found.iter().take(NAMED).map(Named::label).collect();
             let more = if found.len() > NAMED { ", …" } else { "" };
             let count = words::number(found.len());
-            Item::ok(Area::Clearml, "projects", format!("`{pattern}` matches {count}: {}{more}", names.join(", ")))
+            Item::ok(Area::Clearml, "projects", format!("{asked} matches {count}: {}{more}", names.join(", ")))
         }
         Err(MonitorError::BadPattern { message, .. }) => {
             let mend = "write --project as a regular expression of Python's, or escape it with `\\`";
-            let found = format!("the server cannot read `{pattern}`: {message}");
+            let found = format!("the server cannot read {asked}: {message}");
             Item::failed(Area::Clearml, "projects", found, mend).by_the_user()
         }
         Err(MonitorError::Clearml(error)) => Item::clearml_error("projects", &error),
@@ -101,18 +119,30 @@ pub(super) fn found_projects(pattern: &str, found: Result<Vec<Named>, MonitorErr
     }
 }
 
-async fn users(rule: &RuleSettings, client: &Client) -> Vec<Item> {
-    let (flag, wanted) = match &rule.users {
-        UserFilter::Everyone => return Vec::new(),
-        UserFilter::Only(users) => ("--include-users", users),
-        UserFilter::Except(users) => ("--exclude-users", users),
-    };
+async fn users(set: &RuleSet, client: &Client) -> Vec<Item> {
+    let wanted: Vec<(String, &String)> = set.rules.iter().flat_map(|rule| users_of(rule, set.of_file)).collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
     let known = match client.users().await {
         Ok(known) => known,
         Err(error) => return vec![Item::clearml_error("users", &error)],
     };
     let is_known = |user: &String| known.iter().any(|each| each.name == *user || each.id == *user);
-    wanted.iter().map(|user| found_user(flag, user, is_known(user))).collect()
+    wanted.iter().map(|(asked, user)| found_user(asked, user, is_known(user))).collect()
+}
+
+/// The users that a rule names, each with what names it.
+fn users_of(rule: &Rule, of_file: bool) -> Vec<(String, &String)> {
+    let (flag, key, users) = match &rule.conditions.users {
+        UserFilter::Everyone => return Vec::new(),
+        UserFilter::Only(users) => ("--include-users", "users", users),
+        UserFilter::Except(users) => ("--exclude-users", "exclude_users", users),
+    };
+    let asked = if of_file { format!("rule `{}`: {key}", rule.name) } else { flag.to_owned() };
+    let mut users: Vec<&String> = users.iter().collect();
+    users.sort_unstable();
+    users.into_iter().map(|user| (asked.clone(), user)).collect()
 }
 
 pub(super) fn found_user(flag: &str, user: &str, is_known: bool) -> Item {

@@ -161,7 +161,7 @@ async fn contents(store: &Store, settled: &Settled, context: &Context) -> Result
     let named = silences.iter().map(|silence| format!("{} ({})", silence.id, silence.covers)).collect::<Vec<_>>();
     let found = if named.is_empty() { "none in force".to_owned() } else { format!("in force: {}", named.join("; ")) };
     items.push(Item::ok(Area::Database, "silences", found));
-    if let Some(name) = &settled.channel {
+    for name in &settled.channels {
         let channel = store.channel(name).await?;
         if let (Some(at), Some(reason)) = (channel.parked_at, channel.parked_reason) {
             let found = format!("alerts to {name} are held since {at}: {reason}");

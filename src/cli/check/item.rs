@@ -106,6 +106,9 @@ impl Item {
             | SettingsError::InvalidSecret { remedy, .. }
             | SettingsError::Contradiction { remedy, .. } => remedy,
             SettingsError::Invalid { remedy, .. } => remedy.as_str(),
+            SettingsError::Config(_) => "correct the file there",
+            SettingsError::Rule { remedy, .. } => remedy,
+            SettingsError::UnsetVariable { .. } => "set it, or name another one",
             SettingsError::Unreadable { .. } => "correct the path or the file's permissions",
             SettingsError::Conf { .. } => "correct the file there",
             SettingsError::NotUnicode { .. } => "set it again, or unset it",

@@ -1,17 +1,19 @@
 //! The settings and where each came from; what cannot be settled is an item of its own, and the rest goes on.
 
 use super::item::{Area, Item};
+use crate::domain::Destination;
 use crate::settings::{
-    self, AllFlags, ClearmlSettings, DatabaseSettings, Environment, Origin, RuleSettings, ServiceSettings,
-    SettingsError, SlackAccess,
+    self, AllFlags, ClearmlSettings, ConfigFile, DatabaseSettings, Environment, NoChannel, Origin, RuleSet,
+    ServiceSettings, SettingsError, SlackAccess,
 };
 
 /// The settings as far as they could be settled.
 pub(super) struct Settled {
     pub clearml: Option<ClearmlSettings>,
     pub slack: Option<SlackAccess>,
-    pub channel: Option<String>,
-    pub rule: Option<RuleSettings>,
+    /// The channels of Slack that rules tell in.
+    pub channels: Vec<String>,
+    pub rules: Option<RuleSet>,
     pub service: Option<ServiceSettings>,
     pub database: Option<DatabaseSettings>,
 }
@@ -19,40 +21,111 @@ pub(super) struct Settled {
 /// Settles every part by itself.
 pub(super) fn settle(flags: &AllFlags, environment: &dyn Environment) -> (Settled, Vec<Item>) {
     let mut items = Vec::new();
+    let file = config_file(flags, environment, &mut items);
     let clearml =
-        part("ClearML", settings::resolve_clearml(environment), environment, &mut items, |part| &part.origins);
+        part("ClearML", settings::resolve_clearml(environment, &file), environment, &mut items, |part| &part.origins);
     for warning in clearml.iter().flat_map(|clearml| &clearml.warnings) {
         items.push(Item::warning(Area::Settings, "clearml.conf", warning, "correct the file; the rest of it is used"));
     }
     if let Some(clearml) = &clearml {
         items.extend(web_address(clearml));
     }
-    let whole = settings::resolve_slack(&flags.slack, environment);
-    let (slack, channel) = match whole {
-        Ok(slack) => {
-            show(&slack.origins, environment, &mut items);
-            let (token, base_url) = (slack.token, slack.base_url);
-            (Some(SlackAccess { token, base_url, origins: Vec::new() }), Some(slack.channel))
+    let slack = slack(flags, environment, &file, &mut items);
+    let destinations = settings::resolve_destinations(&file, environment);
+    part("destinations", destinations, environment, &mut items, |(_, origins)| origins);
+    let rules = rules(flags, environment, &file, &mut items);
+    let channels = rules.as_ref().map(|set| slack_channels(&set.rules)).unwrap_or_default();
+    let service = settings::resolve_service(&flags.service, &file);
+    let service = part("service", service, environment, &mut items, |part| &part.origins);
+    let database = settings::resolve_database(&flags.database, environment, &file);
+    let database = part("database", database, environment, &mut items, |part| &part.origins);
+    (Settled { clearml, slack, channels, rules, service, database }, items)
+}
+
+/// The config file; of a broken one, the settings that can be understood, so that the rest can be looked at.
+fn config_file(flags: &AllFlags, environment: &dyn Environment, items: &mut Vec<Item>) -> ConfigFile {
+    let file = match ConfigFile::load(&flags.database, environment) {
+        Ok(file) => file,
+        Err(SettingsError::Config(errors)) => {
+            items.extend(errors.problems.iter().map(|problem| {
+                let found = format!("{}:{}: {}", errors.path.display(), problem.line, problem.told);
+                let (found, mend) = found.rsplit_once(": ").unwrap_or((&found, "correct the file there"));
+                Item::failed(Area::Settings, "config_file", found, mend)
+            }));
+            return ConfigFile::default();
         }
         Err(error) => {
-            let access = settings::resolve_slack_access(&flags.slack, environment);
-            let channel = settings::resolve_channel(&flags.slack);
-            let told =
-                [access.as_ref().err().map(ToString::to_string), channel.as_ref().err().map(ToString::to_string)];
-            let is_told = told.iter().flatten().any(|told| *told == error.to_string());
-            if !is_told {
-                items.push(Item::settings_error("slack", &error));
-            }
-            let channel = part("channel", channel, environment, &mut items, |_| &[]);
-            (part("slack", access, environment, &mut items, |part| &part.origins), channel)
+            items.push(Item::settings_error("config_file", &error));
+            return ConfigFile::default();
         }
     };
-    let rule = part("rule", settings::resolve_rule(&flags.rule), environment, &mut items, |part| &part.origins);
-    let service =
-        part("service", settings::resolve_service(&flags.service), environment, &mut items, |part| &part.origins);
-    let database = settings::resolve_database(&flags.database, environment);
-    let database = part("database", database, environment, &mut items, |part| &part.origins);
-    (Settled { clearml, slack, channel, rule, service, database }, items)
+    if let Some(path) = file.path() {
+        let rules = crate::domain::message::words::count(file.rules().len(), "rule");
+        items.push(Item::ok(Area::Settings, "config_file", format!("{} ({rules})", path.display())));
+    }
+    for warning in file.warnings() {
+        let (found, mend) = warning.rsplit_once(": ").unwrap_or((warning, ""));
+        items.push(Item::warning(Area::Settings, "config_file", found, mend));
+    }
+    file
+}
+
+fn slack(
+    flags: &AllFlags,
+    environment: &dyn Environment,
+    file: &ConfigFile,
+    items: &mut Vec<Item>,
+) -> Option<SlackAccess> {
+    match settings::resolve_slack(&flags.slack, environment, file) {
+        Ok(slack) => {
+            show(&slack.origins, environment, items);
+            Some(SlackAccess { token: slack.token, base_url: slack.base_url, origins: Vec::new() })
+        }
+        Err(error) => {
+            let access = settings::resolve_slack_access(&flags.slack, environment, file);
+            let channel = settings::resolve_channel(&flags.slack, file);
+            let told =
+                [access.as_ref().err().map(ToString::to_string), channel.as_ref().err().map(ToString::to_string)];
+            if !told.iter().flatten().any(|told| *told == error.to_string()) {
+                items.push(Item::settings_error("slack", &error));
+            }
+            part("channel", channel, environment, items, |_| &[]);
+            part("slack", access, environment, items, |part| &part.origins)
+        }
+    }
+}
+
+/// The rules. A channel that is missing does not hide what they ask.
+fn rules(flags: &AllFlags, environment: &dyn Environment, file: &ConfigFile, items: &mut Vec<Item>) -> Option<RuleSet> {
+    if settings::resolve_channel(&flags.slack, file).is_err() {
+        // Told already; what the flags say of tasks is looked at nevertheless.
+        return part("rule", settings::resolve_rules(flags, file, NoChannel::Call("")), environment, items, |part| {
+            &part.origins
+        });
+    }
+    match settings::resolve_rules(flags, file, NoChannel::Refuse) {
+        Err(error @ (SettingsError::Missing { .. } | SettingsError::Rule { .. })) => {
+            items.push(Item::settings_error("channel", &error));
+            part("rule", settings::resolve_rules(flags, file, NoChannel::Call("")), environment, items, |part| {
+                &part.origins
+            })
+        }
+        set => part("rule", set, environment, items, |part| &part.origins),
+    }
+}
+
+/// The channels of Slack that rules tell in, each once.
+fn slack_channels(rules: &[crate::domain::Rule]) -> Vec<String> {
+    let mut channels: Vec<String> = Vec::new();
+    for rule in rules {
+        if let Destination::Channel(channel) | Destination::Owner { fallback: channel } = &rule.destination
+            && !channel.is_empty()
+            && !channels.contains(channel)
+        {
+            channels.push(channel.clone());
+        }
+    }
+    channels
 }
 
 fn part<T>(

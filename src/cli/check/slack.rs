@@ -64,9 +64,26 @@ pub(super) async fn look(settled: &Settled, context: &Context, send_test: bool) 
         Err(error) => return vec![Item::slack_error("token", &error)],
     };
     let mut items = who(&identity);
-    let Some(name) = &settled.channel else { return items };
-    items.extend(scopes(&identity, Needs { by_name: !is_channel_id(name) }));
-    let (channel, found) = find(&slack, name).await;
+    let by_name = settled.channels.iter().any(|name| !is_channel_id(name));
+    if settled.channels.is_empty() {
+        return items;
+    }
+    items.extend(scopes(&identity, Needs { by_name }));
+    for name in &settled.channels {
+        items.extend(look_at_channel(name, &slack, &identity, context, send_test).await);
+    }
+    items
+}
+
+async fn look_at_channel(
+    name: &str,
+    slack: &Client,
+    identity: &Identity,
+    context: &Context,
+    send_test: bool,
+) -> Vec<Item> {
+    let mut items = Vec::new();
+    let (channel, found) = find(slack, name).await;
     let can_post = found.grade != super::item::Grade::Failed || channel.is_some();
     let joins = identity.grants("channels:join");
     items.push(match &channel {
@@ -74,8 +91,8 @@ pub(super) async fn look(settled: &Settled, context: &Context, send_test: bool) 
         None => found,
     });
     if send_test && can_post {
-        let id = channel.map_or_else(|| name.clone(), |channel| channel.id);
-        items.push(test_message(&slack, &id, context).await);
+        let id = channel.map_or_else(|| name.to_owned(), |channel| channel.id);
+        items.push(test_message(slack, &id, context).await);
     }
     items
 }

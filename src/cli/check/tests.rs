@@ -83,6 +83,7 @@ fn clearml_in_every_state() {
         sent: false,
     };
     let bad_pattern = MonitorError::BadPattern {
+        rule: None,
         pattern: "(".to_owned(),
         server: "api.example.com".to_owned(),
         message: "missing ), unterminated subpattern".to_owned(),
@@ -96,11 +97,11 @@ fn clearml_in_every_state() {
             .into_iter()
             .filter_map(|seconds| clearml::clock(Some(now()), Stamp::from_millis(NOW + seconds * 1_000))),
     );
-    items.push(clearml::found_projects("vision", Ok(many)));
-    items.push(clearml::found_projects("vision/sam", Ok(vec![named("vision/sam")])));
-    items.push(clearml::found_projects("visoin", Ok(Vec::new())));
-    items.push(clearml::found_projects("(", Err(bad_pattern)));
-    items.push(clearml::found_projects("vision", Err(unreachable().into())));
+    items.push(clearml::found_projects("`vision`", Ok(many)));
+    items.push(clearml::found_projects("`vision/sam`", Ok(vec![named("vision/sam")])));
+    items.push(clearml::found_projects("`visoin`", Ok(Vec::new())));
+    items.push(clearml::found_projects("`(`", Err(bad_pattern)));
+    items.push(clearml::found_projects("`vision`", Err(unreachable().into())));
     items.push(clearml::found_user("--include-users", "Ada", true));
     items.push(clearml::found_user("--exclude-users", "Adda", false));
     items.push(clearml::found_queue("services", Ok(Some(vec!["gpu-1:services".to_owned()]))));
@@ -160,6 +161,7 @@ fn the_database_in_every_state() {
         server: None,
         watch_from: None,
         watermark: None,
+        hidden_from: None,
         last_poll_at: None,
         announced_at: None,
         service_task: None,

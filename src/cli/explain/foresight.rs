@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::message::words;
-use crate::domain::{Change, Decision, Outcome, Rule, Stamp, Task, Verdict};
+use crate::domain::{Change, Decision, Outcome, Rule, RuleVerdict, Silences, Stamp, Task, Verdict, hear};
 use crate::monitor::{Prospect, WhyUnseen};
 use crate::store::{MonitorRecord, TaskStory};
 
@@ -21,7 +21,8 @@ pub(super) fn tell(
     task: &Task,
     recorded: Option<&TaskStory>,
     record: &MonitorRecord,
-    rule: &Rule,
+    rules: &[Rule],
+    silences: &Silences,
 ) -> Foresight {
     match prospect {
         Prospect::Unseen(why) => {
@@ -31,7 +32,10 @@ pub(super) fn tell(
             }
             Foresight { what: "unseen", because }
         }
-        Prospect::Decided(decision) => decided(decision, task, recorded, record, rule),
+        Prospect::Decided(decision) => {
+            let heard = task.outcome().map(|outcome| hear(task, outcome, rules, silences)).unwrap_or_default();
+            decided(decision, task, recorded, record, &Answers { rules, heard: &heard })
+        }
     }
 }
 
@@ -51,7 +55,7 @@ fn unseen(why: WhyUnseen, changed: Stamp) -> String {
         }
         WhyUnseen::NeverChanged => "it never changed its status, so there is nothing to alert".to_owned(),
         WhyUnseen::Hidden => {
-            "ClearML leaves tasks with the system tag `hidden` out of its lists: no poll sees it".to_owned()
+            "ClearML leaves tasks with the system tag `hidden` out of its lists, and no rule asks for them: no poll sees it".to_owned()
         }
         WhyUnseen::BeforeWatch { watch_from } => format!(
             "its last change ({changed}) is older than the watch, which asks for nothing stamped before {watch_from}; \
@@ -68,21 +72,24 @@ fn decided(
     task: &Task,
     recorded: Option<&TaskStory>,
     record: &MonitorRecord,
-    rule: &Rule,
+    answers: &Answers<'_>,
 ) -> Foresight {
     let (what, mut because) = match decision.observation.change {
-        Change::Nothing => ("nothing", vec!["nothing: this status with this stamp is recorded already".to_owned()]),
+        Change::Nothing => {
+            let nothing = "nothing: this status with this stamp is recorded already".to_owned();
+            ("nothing", std::iter::once(nothing).chain(answers.anew()).collect())
+        }
         Change::Restamp => {
             let told = format!(
                 "it would be recorded as a new stamp of the same end ({}), and not alerted again",
                 task.status_changed
             );
-            ("restamp", vec![told])
+            ("restamp", std::iter::once(told).chain(answers.anew()).collect())
         }
         Change::Moved => {
             ("moved", vec![format!("`{}` would be recorded; it is no end, so no rule is asked", task.status)])
         }
-        Change::Ended(outcome) => ("ended", verdicts(decision, outcome, recorded, rule)),
+        Change::Ended(outcome) => ("ended", answers.verdicts(decision, outcome, recorded)),
     };
     if recorded.is_none() && what != "nothing" {
         because.push(not_yet_polled(record));
@@ -90,23 +97,49 @@ fn decided(
     Foresight { what, because }
 }
 
-fn verdicts(decision: &Decision, outcome: Outcome, recorded: Option<&TaskStory>, rule: &Rule) -> Vec<String> {
-    let run = decision.observation.known.run;
-    let was_told = recorded.is_some_and(|story| {
-        let same = |verdict: &&crate::store::VerdictRecord| {
-            verdict.run == run && verdict.alert.status == outcome && verdict.alert.rule == rule.name
+/// What every rule says to the task as it is now.
+struct Answers<'a> {
+    rules: &'a [Rule],
+    heard: &'a [RuleVerdict],
+}
+
+impl Answers<'_> {
+    fn verdicts(&self, decision: &Decision, outcome: Outcome, recorded: Option<&TaskStory>) -> Vec<String> {
+        let run = decision.observation.known.run;
+        let was_told = |rule: &Rule| {
+            recorded.is_some_and(|story| {
+                story.verdicts.iter().any(|verdict| {
+                    verdict.run == run && verdict.alert.status == outcome && verdict.alert.rule == rule.name
+                })
+            })
         };
-        story.verdicts.iter().any(|verdict| same(&verdict))
-    });
-    let outcome = words::outcome(outcome);
-    let of = |verdict: &Verdict| match verdict {
-        _ if was_told => format!("rule {}: it has spoken on run {run} {outcome} already, so nothing more", rule.name),
-        Verdict::Alert => format!("rule {}: run {run} {outcome} would be alerted to {}", rule.name, rule.destination),
-        Verdict::Suppressed(why) => {
-            format!("rule {}: run {run} {outcome} would not be alerted, because of {why}", rule.name)
-        }
-    };
-    decision.verdicts.iter().map(|verdict| of(&verdict.verdict)).collect()
+        let outcome = words::outcome(outcome);
+        let of = |(rule, verdict): (&Rule, &Verdict)| match verdict {
+            _ if was_told(rule) => {
+                format!("rule {}: it has spoken on run {run} {outcome} already, so nothing more", rule.name)
+            }
+            Verdict::Alert => {
+                format!("rule {}: run {run} {outcome} would be alerted to {}", rule.name, rule.destination)
+            }
+            Verdict::Suppressed(why) => {
+                format!("rule {}: run {run} {outcome} would not be alerted, because of {why}", rule.name)
+            }
+        };
+        self.each().map(of).collect()
+    }
+
+    /// What several rules would say if the outcome were new: they may have changed since it was recorded.
+    fn anew(&self) -> Vec<String> {
+        let of = |(rule, verdict): (&Rule, &Verdict)| match verdict {
+            Verdict::Alert => format!("if it were new, rule {} would alert it to {}", rule.name, rule.destination),
+            Verdict::Suppressed(why) => format!("if it were new, rule {} would not alert it: {why}", rule.name),
+        };
+        if self.rules.len() > 1 { self.each().map(of).collect() } else { Vec::new() }
+    }
+
+    fn each(&self) -> impl Iterator<Item = (&Rule, &Verdict)> {
+        self.rules.iter().zip(self.heard.iter().map(|heard| &heard.verdict))
+    }
 }
 
 fn not_yet_polled(record: &MonitorRecord) -> String {

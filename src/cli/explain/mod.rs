@@ -11,11 +11,11 @@ use super::arguments::{ExplainArguments, ReportFormat};
 use super::exit::{self, Exit};
 use super::start::Context;
 use super::{UsageError, assemble, output};
-use crate::clearml;
+use crate::clearml::{self, Wanted};
 use crate::domain::link::task_id_in;
 use crate::domain::{Rule, Silences, Stamp, Task};
 use crate::monitor::prospect;
-use crate::settings;
+use crate::settings::{self, ConfigFile, NoChannel};
 use crate::store::{MonitorRecord, Store, TaskStory};
 use foresight::Foresight;
 
@@ -57,21 +57,21 @@ struct Watch {
     watch_from: Option<Stamp>,
     watermark: Option<Stamp>,
     last_poll_at: Option<Stamp>,
-    /// The rule that was asked, in words.
+    /// The rule or the rules that were asked, in words.
     rule: Option<String>,
 }
 
 /// Runs the command.
 pub(super) async fn run(arguments: ExplainArguments, context: &Context) -> anyhow::Result<Exit> {
-    let path = settings::resolve_database(&arguments.flags.database, context.environment())?.path;
+    let path = settings::find_database(&arguments.flags.database, context.environment())?.path;
     let store = assemble::read_database(&path)?;
     let task_id = find(&store, task_id_in(&arguments.task)).await?;
     let mut recorded = store.task_story(&task_id).await?;
     let record = store.monitor().await?;
     let asked = ask_clearml(&arguments, context, &record, &task_id).await;
     let server_now = asked.as_ref().ok().and_then(|asked| asked.server_now);
-    let (clearml, rule, exit) = match asked {
-        Ok(Asked { task: Some(task), rule, .. }) => (OnServer::Task(Box::new(task)), Some(rule), Exit::Done),
+    let (clearml, rules, exit) = match asked {
+        Ok(Asked { task: Some(task), rules, .. }) => (OnServer::Task(Box::new(task)), Some(rules), Exit::Done),
         Ok(Asked { task: None, .. }) | Err(_) if recorded.is_none() => return Err(unknown(asked, &arguments.task)),
         Ok(Asked { task: None, .. }) => {
             (OnServer::Gone("it knows no such task (any more)".to_owned()), None, Exit::Done)
@@ -84,17 +84,17 @@ pub(super) async fn run(arguments: ExplainArguments, context: &Context) -> anyho
     if let Some(story) = &mut recorded {
         add_permalinks(story, &arguments, context).await;
     }
-    let if_polled_now = match (&clearml, &rule) {
-        (OnServer::Task(task), Some(rule)) => {
+    let if_polled_now = match (&clearml, &rules) {
+        (OnServer::Task(task), Some(rules)) => {
             let known = store.known_task(&task_id).await?;
             let silences = store.silences_in_force().await?;
             let silences = Silences::new(silences, context.clock.now(), server_now);
-            let prospect = prospect(&record, known.as_ref(), task, std::slice::from_ref(rule), &silences);
-            Some(foresight::tell(&prospect, task, recorded.as_ref(), &record, rule))
+            let prospect = prospect(&record, known.as_ref(), task, rules, &silences);
+            Some(foresight::tell(&prospect, task, recorded.as_ref(), &record, rules, &silences))
         }
         _ => None,
     };
-    let watch = watch(record, rule.as_ref());
+    let watch = watch(record, rules.as_deref());
     print(&Explanation { task_id, recorded, clearml, if_polled_now, watch }, arguments.format)?;
     Ok(exit)
 }
@@ -125,7 +125,7 @@ async fn find(store: &Store, given: &str) -> anyhow::Result<String> {
 /// What asking ClearML brought.
 struct Asked {
     task: Option<Task>,
-    rule: Rule,
+    rules: Vec<Rule>,
     /// The time by the server's clock.
     server_now: Option<Stamp>,
 }
@@ -138,22 +138,22 @@ async fn ask_clearml(
     task_id: &str,
 ) -> anyhow::Result<Asked> {
     let flags = &arguments.flags;
-    let rule = settings::resolve_rule(&flags.rule)?;
-    let clearml_settings = settings::resolve_clearml(context.environment())?;
+    let file = ConfigFile::load(&flags.database, context.environment())?;
+    let rules = settings::resolve_rules(flags, &file, NoChannel::Call(NO_CHANNEL))?;
+    let clearml_settings = settings::resolve_clearml(context.environment(), &file)?;
     let server = assemble::server_name(&clearml_settings);
     if let Some(recorded) = record.server.as_ref().filter(|recorded| **recorded != server) {
         let told = format!("the database belongs to {recorded}, and this environment names {server}");
         return Err(UsageError(told).into());
     }
     let client = assemble::clearml_client(&clearml_settings, context)?;
-    let task = client.task(task_id).await?;
+    let task = client.task(task_id, Wanted { hidden: true, metrics: true }).await?;
     if task.is_none() {
         client.require_task(task_id).await?;
     }
-    let channel = flags.slack.channel.as_deref().unwrap_or(NO_CHANNEL);
-    let rule = assemble::resolved_rule(&rule, channel, &client).await?;
-    let rule = Rule { own_task: record.service_task.clone(), ..rule };
-    Ok(Asked { task, rule, server_now: client.server_time() })
+    let mut rules = assemble::resolved_rules(&rules, &client).await?;
+    rules.iter_mut().for_each(|rule| rule.own_task.clone_from(&record.service_task));
+    Ok(Asked { task, rules, server_now: client.server_time() })
 }
 
 /// What the server said, where it said that there is no such task.
@@ -179,7 +179,9 @@ fn unknown(asked: anyhow::Result<Asked>, given: &str) -> anyhow::Error {
 
 /// Asks Slack where the messages are. Without a token, or where Slack does not say, they stay without an address.
 async fn add_permalinks(story: &mut TaskStory, arguments: &ExplainArguments, context: &Context) {
-    let Ok(access) = settings::resolve_slack_access(&arguments.flags.slack, context.environment()) else { return };
+    let environment = context.environment();
+    let Ok(file) = ConfigFile::load(&arguments.flags.database, environment) else { return };
+    let Ok(access) = settings::resolve_slack_access(&arguments.flags.slack, environment, &file) else { return };
     let Ok(slack) = assemble::slack_client_of(access) else { return };
     for message in story.verdicts.iter_mut().filter_map(|verdict| verdict.message.as_mut()) {
         let Some(ts) = &message.message_ts else { continue };
@@ -193,9 +195,9 @@ async fn add_permalinks(story: &mut TaskStory, arguments: &ExplainArguments, con
     }
 }
 
-fn watch(record: MonitorRecord, rule: Option<&Rule>) -> Watch {
+fn watch(record: MonitorRecord, rules: Option<&[Rule]>) -> Watch {
     let MonitorRecord { server, watch_from, watermark, last_poll_at, .. } = record;
-    Watch { server, watch_from, watermark, last_poll_at, rule: rule.map(assemble::in_words) }
+    Watch { server, watch_from, watermark, last_poll_at, rule: rules.map(assemble::all_in_words) }
 }
 
 fn print(explanation: &Explanation, format: ReportFormat) -> anyhow::Result<()> {

@@ -4,7 +4,9 @@ use super::{Explanation, OnServer};
 use crate::domain::message::words;
 use crate::domain::text::single_line;
 use crate::domain::{AlertState, Stamp, Task};
-use crate::store::{AttemptRecord, MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord};
+use crate::store::{
+    AttemptRecord, Heard, Hearing, MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord,
+};
 
 /// What polling cannot see, said wherever somebody asks after a task that was not seen.
 const UNSEEABLE: &str = "What fails and is reset, or archived and deleted, between two polls is never seen.";
@@ -76,6 +78,27 @@ fn recorded(page: &mut Page, story: &TaskStory) {
     }
     for verdict in &story.verdicts {
         verdict_lines(page, verdict);
+    }
+    for hearing in story.hearings.iter().filter(|hearing| hearing.rules.len() > 1) {
+        hearing_lines(page, hearing);
+    }
+}
+
+/// What each of several rules said, those with the same verdict together.
+fn hearing_lines(page: &mut Page, hearing: &Hearing) {
+    let Hearing { run, outcome, rule_set, rules, .. } = hearing;
+    let outcome = words::outcome(*outcome);
+    page.heading(&format!("What {} rules said to run {run} {outcome} (list {rule_set})", words::number(rules.len())));
+    let mut by_verdict: Vec<(&str, Vec<String>)> = Vec::new();
+    for Heard { rule, verdict } in rules {
+        match by_verdict.iter_mut().find(|(known, _)| known == verdict) {
+            Some((_, rules)) => rules.push(single_line(rule)),
+            None => by_verdict.push((verdict, vec![single_line(rule)])),
+        }
+    }
+    for (verdict, rules) in by_verdict {
+        let head = if verdict == "alert" { "alerted".to_owned() } else { format!("not alerted, because of {verdict}") };
+        page.line(1, &format!("{head}: {}", rules.join(", ")));
     }
 }
 

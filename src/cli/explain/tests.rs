@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::decide::tests::{task, watch_all};
 use crate::domain::{AlertRecord, AlertState, KnownTask, Outcome, Silences, Status, decide};
-use crate::store::{AttemptRecord, MessageRecord, TaskRecord, TransitionRecord, VerdictRecord};
+use crate::store::{AttemptRecord, Heard, Hearing, MessageRecord, TaskRecord, TransitionRecord, VerdictRecord};
 
 /// 2026-11-22 22:27:28.021.
 const FAILED_AT: i64 = 1_795_386_448_021;
@@ -29,6 +29,7 @@ fn record() -> MonitorRecord {
         server: Some("https://api.example.com".to_owned()),
         watch_from: Some(at(-36_000_000)),
         watermark: Some(at(1_000)),
+        hidden_from: None,
         last_poll_at: Some(at(5_000)),
         announced_at: None,
         service_task: None,
@@ -111,19 +112,24 @@ fn story(verdicts: Vec<VerdictRecord>) -> TaskStory {
             transition("ended", Status::Failed, 0, Some("RuntimeError: CUDA\nout of memory")),
         ],
         verdicts,
+        hearings: Vec::new(),
     }
 }
 
 fn explanation(recorded: Option<TaskStory>, task: Task, known: Option<&KnownTask>) -> Explanation {
-    let rule = watch_all();
-    let prospect = prospect(&record(), known, &task, std::slice::from_ref(&rule), &Silences::default());
-    let foresight = foresight::tell(&prospect, &task, recorded.as_ref(), &record(), &rule);
+    explanation_by(&[watch_all()], recorded, task, known)
+}
+
+fn explanation_by(rules: &[Rule], recorded: Option<TaskStory>, task: Task, known: Option<&KnownTask>) -> Explanation {
+    let silences = Silences::default();
+    let prospect = prospect(&record(), known, &task, rules, &silences);
+    let foresight = foresight::tell(&prospect, &task, recorded.as_ref(), &record(), rules, &silences);
     Explanation {
         task_id: task.id.clone(),
         recorded,
         clearml: OnServer::Task(Box::new(task)),
         if_polled_now: Some(foresight),
-        watch: watch(record(), Some(&rule)),
+        watch: watch(record(), Some(rules)),
     }
 }
 
@@ -191,10 +197,37 @@ fn a_task_never_seen_and_every_reason_for_it() {
 }
 
 #[test]
+fn a_task_that_many_rules_were_asked_about() {
+    let heard = |rule: &str, verdict| Heard { rule: rule.to_owned(), verdict };
+    let mut story = story(vec![verdict(AlertState::Sent, None, None)]);
+    story.hearings = vec![Hearing {
+        run: 1,
+        outcome: Outcome::Failed,
+        status_changed: at(0),
+        rule_set: 4,
+        rules: vec![
+            heard("default", "alert"),
+            heard("nlp", "project"),
+            heard("speech <!channel>", "project"),
+            heard("last", "earlier"),
+        ],
+    }];
+    let mut later = Rule { name: "later".to_owned(), ..watch_all() };
+    later.conditions.min_iterations = 100;
+    let rules = [watch_all(), later];
+    let recorded = explanation_by(&rules, Some(story), failed(), Some(&known()));
+    let new = explanation_by(&rules, None, failed(), None);
+    insta::assert_snapshot!("many_rules", render::text(&recorded) + "----\n" + &render::text(&new));
+}
+
+#[test]
 fn a_database_that_never_watched() {
     let fresh = MonitorRecord { watch_from: None, watermark: None, last_poll_at: None, ..record() };
     let prospect = prospect(&fresh, None, &failed(), &[], &Silences::default());
-    insta::assert_debug_snapshot!("never_watched", foresight::tell(&prospect, &failed(), None, &fresh, &watch_all()));
+    insta::assert_debug_snapshot!(
+        "never_watched",
+        foresight::tell(&prospect, &failed(), None, &fresh, &[watch_all()], &Silences::default())
+    );
 }
 
 #[test]

@@ -4,19 +4,19 @@ mod counts;
 mod follow;
 mod render;
 mod show;
-mod table;
+pub(super) mod table;
 
 use super::arguments::{Format, HistoryArguments};
 use super::exit::Exit;
 use super::start::Context;
 use super::{UsageError, output};
 use crate::domain::{AlertRecord, AlertState};
-use crate::settings::resolve_database;
+use crate::settings::find_database;
 use crate::store::{HistoryFilter, Order, Store};
 
 /// Runs the command.
 pub(super) fn run(arguments: &HistoryArguments, context: &Context) -> anyhow::Result<Exit> {
-    let path = resolve_database(&arguments.database, context.environment())?.path;
+    let path = find_database(&arguments.database, context.environment())?.path;
     let store = super::assemble::read_database(&path)?;
     let filter = filter(arguments, context);
     if arguments.follow {

@@ -23,7 +23,7 @@ pub(super) fn lines(alerts: &[AlertRecord], width: Option<u16>) -> Vec<String> {
 }
 
 /// Rows of cells as lines that fit: columns of weight 0 stay whole, the others share what is left by their weight.
-pub(super) fn fit(rows: &[Vec<String>], weights: &[usize], width: Option<u16>) -> Vec<String> {
+pub(in crate::cli) fn fit(rows: &[Vec<String>], weights: &[usize], width: Option<u16>) -> Vec<String> {
     let widest = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
     let natural: Vec<usize> = (0..weights.len()).map(|column| widest(column).unwrap_or(0)).collect();
     let gaps = GAP * weights.len().saturating_sub(1);

@@ -175,7 +175,7 @@ fn fields(message: &AlertMessage<'_>) -> Vec<Value> {
         cause.map(|cause| field("Cause", cause.label())),
         task.user_label().map(|user| field("User", &safe(user, 150))),
         Some(field("Iterations", &task.last_iteration.to_string())),
-        run_time(task).map(|run_time| field("Run time", &words::duration(run_time))),
+        task.run_time().map(|run_time| field("Run time", &words::duration(run_time))),
         worker.map(|worker| field("Worker", &safe(worker, 200))),
         queue.map(|queue| field("Queue", &safe(queue, 150))),
         reason.map(|reason| field("Reason", &safe(reason, 500))),
@@ -188,12 +188,6 @@ fn fields(message: &AlertMessage<'_>) -> Vec<Value> {
 
 fn field(name: &str, value: &str) -> Value {
     mrkdwn(&format!("*{name}*\n{value}"))
-}
-
-/// How long the run lasted: what ClearML measured, else from its start to its end.
-fn run_time(task: &Task) -> Option<Duration> {
-    let measured = task.active_duration.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-    measured.or_else(|| Some(task.completed.unwrap_or(task.status_changed).since(task.started?)))
 }
 
 fn preformatted(text: &str) -> Value {

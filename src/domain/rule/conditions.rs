@@ -1,10 +1,13 @@
 //! What a rule asks of a task.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::time::Duration;
 
 use regex::Regex;
 
+use super::projects::ProjectFilter;
+use crate::domain::metric::{Finite, LastMetric};
 use crate::domain::run::OutcomeSet;
 
 /// What a rule asks of a task. Everything must fit.
@@ -36,11 +39,14 @@ pub struct Conditions {
     pub include_manual: bool,
     /// Whether archived tasks are included.
     pub include_archived: bool,
-    /// Whether hidden tasks and tasks of hidden projects (steps of pipelines) are included.
+    /// Whether tasks that ClearML tags `hidden` are included, and hidden projects (steps of pipelines live there) are
+    /// among those that a regular expression of [`Conditions::projects`] may match. Tasks without the tag are seen
+    /// wherever they lie.
     pub include_hidden: bool,
     /// The last value of a metric.
     pub metric: Option<MetricCondition>,
-    /// Why it ended, by the words of [`crate::domain`]'s causes; empty is any.
+    /// Why it ended, by the words of [`crate::domain::Cause`]; empty is any. Asked when the outcome is recorded, so only
+    /// what ClearML's row tells is known: what the console tells comes later and changes no verdict.
     pub causes: HashSet<String>,
 }
 
@@ -49,7 +55,7 @@ impl Default for Conditions {
     fn default() -> Self {
         Self {
             outcomes: [crate::domain::Outcome::Failed].into_iter().collect(),
-            projects: ProjectFilter::All,
+            projects: ProjectFilter::default(),
             name: None,
             kinds: HashSet::new(),
             tags: TagFilter::default(),
@@ -66,20 +72,6 @@ impl Default for Conditions {
             causes: HashSet::new(),
         }
     }
-}
-
-/// The projects a rule watches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProjectFilter {
-    /// Every project, and tasks without one.
-    All,
-    /// Those that the server found for a pattern. An empty set matches nothing.
-    Matching {
-        /// ClearML's regular expression, as the user wrote it.
-        pattern: String,
-        /// The IDs of the projects it matched at the last refresh.
-        ids: HashSet<String>,
-    },
 }
 
 /// Whose tasks a rule watches. Entries are user IDs or names; either matches.
@@ -104,6 +96,38 @@ pub struct TagFilter {
     pub not: Vec<String>,
 }
 
+impl TagFilter {
+    /// Whether tags fit.
+    pub fn admits(&self, tags: &[String]) -> bool {
+        (self.any.is_empty() || self.any.iter().any(|tag| tags.contains(tag)))
+            && self.all.iter().all(|tag| tags.contains(tag))
+            && !self.not.iter().any(|tag| tags.contains(tag))
+    }
+
+    /// Why tags, which do not fit, do not.
+    pub(super) fn words(&self, tags: &[String]) -> String {
+        let own = if tags.is_empty() { "no tags".to_owned() } else { quoted(tags) };
+        if let Some(unwanted) = self.not.iter().find(|tag| tags.contains(tag)) {
+            return format!("{own}, among them `{unwanted}`");
+        }
+        match self.all.iter().find(|tag| !tags.contains(tag)) {
+            Some(missing) => format!("{own}, without `{missing}`"),
+            None => format!("{own}, none of {}", quoted(&self.any)),
+        }
+    }
+}
+
+/// So many words are enough to understand.
+const QUOTED_AT_MOST: usize = 8;
+
+/// `` `a`, `b` ``, and an ellipsis where there are many.
+pub(super) fn quoted<T: fmt::Display>(words: impl IntoIterator<Item = T>) -> String {
+    let mut words = words.into_iter();
+    let mut quoted: Vec<String> = words.by_ref().take(QUOTED_AT_MOST).map(|word| format!("`{word}`")).collect();
+    quoted.extend(words.next().map(|_| "…".to_owned()));
+    quoted.join(", ")
+}
+
 /// A condition on the last value of a metric, as ClearML keeps it with the task (`last_metrics`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricCondition {
@@ -119,6 +143,45 @@ pub struct MetricCondition {
     pub threshold: f64,
 }
 
+impl MetricCondition {
+    /// The value it is about, where the task has it and it is a number.
+    pub fn value_in(&self, metrics: &[LastMetric]) -> Option<Finite> {
+        let metric = metrics.iter().find(|metric| self.is_about(metric))?;
+        match self.value {
+            MetricValue::Last => metric.last,
+            MetricValue::Min => metric.min,
+            MetricValue::Max => metric.max,
+        }
+    }
+
+    /// Whether it is about this metric.
+    pub fn is_about(&self, metric: &LastMetric) -> bool {
+        metric.title == self.title && metric.series == self.series
+    }
+
+    /// Whether a task with these metrics fits. One without the value, or whose value is no number, does not.
+    pub fn admits(&self, metrics: &[LastMetric]) -> bool {
+        self.value_in(metrics).is_some_and(|value| self.operator.compares(value.get(), self.threshold))
+    }
+
+    /// Why metrics, which do not fit, do not.
+    pub(super) fn words(&self, metrics: &[LastMetric]) -> String {
+        match self.value_in(metrics) {
+            Some(value) => format!("{self}: it is {value}"),
+            None if metrics.iter().any(|metric| self.is_about(metric)) => format!("{self}: its value is no number"),
+            None => format!("{self}: the task has no such metric"),
+        }
+    }
+}
+
+/// In words: `last loss/val > 0.5`.
+impl fmt::Display for MetricCondition {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { title, series, value, operator, threshold } = self;
+        write!(formatter, "{} {title}/{series} {} {threshold}", value.as_str(), operator.as_str())
+    }
+}
+
 /// Which of a metric's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MetricValue {
@@ -128,6 +191,17 @@ pub enum MetricValue {
     Min,
     /// The highest.
     Max,
+}
+
+impl MetricValue {
+    /// The word in the config file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Last => "last",
+            Self::Min => "min",
+            Self::Max => "max",
+        }
+    }
 }
 
 /// How a value is compared.
@@ -145,6 +219,32 @@ pub enum Operator {
     Equal,
     /// `!=`
     NotEqual,
+}
+
+impl Operator {
+    /// The sign in the config file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::Greater => ">",
+            Self::AtLeast => ">=",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+        }
+    }
+
+    #[expect(clippy::float_cmp, reason = "the user asked for equality, and knows what it means for such numbers")]
+    fn compares(self, value: f64, threshold: f64) -> bool {
+        match self {
+            Self::Less => value < threshold,
+            Self::AtMost => value <= threshold,
+            Self::Greater => value > threshold,
+            Self::AtLeast => value >= threshold,
+            Self::Equal => value == threshold,
+            Self::NotEqual => value != threshold,
+        }
+    }
 }
 
 /// A regular expression of ours: unanchored, case-sensitive.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::wire::ApiError;
 use super::world::World;
-use super::{SimulatedClearml, TaskSeed, Transition, auth, tasks};
+use super::{SimulatedClearml, TaskSeed, Transition, auth, metrics, tasks};
 use crate::clock::Clock;
 use crate::domain::{Stamp, Status, Task};
 
@@ -181,6 +181,14 @@ impl SimulatedClearml {
         self.with_task(id, |world| {
             tasks::touch(world, id);
             world.change(id, |task| task.last_iteration = task.last_iteration.max(iteration))
+        })
+    }
+
+    /// Reports a value of a metric's series, with the sign of life that comes with it.
+    pub fn report_scalar(&self, id: &str, title: &str, series: &str, value: f64) -> Result<(), NoSuchTask> {
+        self.with_task(id, |world| {
+            tasks::touch(world, id);
+            world.change(id, |task| metrics::report(&mut task.more, title, series, value))
         })
     }
 

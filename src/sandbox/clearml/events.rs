@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::metrics;
 use super::tasks::touch;
 use super::wire::{ApiError, Call, Outcome, event_stamp};
 use super::world::World;
@@ -63,6 +64,13 @@ fn add_one(world: &mut World, mut event: Map<String, Value>) -> Result<(), Strin
     if let Some(iteration) = event.get("iter").and_then(Value::as_i64) {
         let advanced = world.change(&id, |task| task.last_iteration = task.last_iteration.max(iteration));
         tracing::trace!(task = id, known = advanced.is_ok(), "iteration reported");
+    }
+    if let (Some(title), Some(series), Some(value)) =
+        (text(&event, "metric"), text(&event, "variant"), event.get("value").and_then(Value::as_f64))
+        && kind == "training_stats_scalar"
+    {
+        let kept = world.change(&id, |task| metrics::report(&mut task.more, &title, &series, value));
+        tracing::trace!(task = id, known = kept.is_ok(), "scalar reported");
     }
     world.events.entry(id).or_default().push(event);
     Ok(())

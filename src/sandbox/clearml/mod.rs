@@ -12,6 +12,7 @@ mod events;
 mod fields;
 mod files;
 mod lists;
+mod metrics;
 mod pages;
 mod patterns;
 mod projects;

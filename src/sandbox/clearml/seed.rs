@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::metrics;
 use super::task::SimTask;
 use super::world::World;
 use crate::domain::{Stamp, Status};
@@ -33,6 +34,8 @@ pub struct TaskSeed {
     parent: Option<String>,
     queue: Option<String>,
     worker: Option<String>,
+    /// By title and series, the values that were reported, in order.
+    metrics: Vec<(String, String, Vec<f64>)>,
 }
 
 impl TaskSeed {
@@ -167,6 +170,13 @@ impl TaskSeed {
         self
     }
 
+    /// With these values of a metric's series, reported in this order.
+    #[must_use]
+    pub fn metric(mut self, title: &str, series: &str, values: &[f64]) -> Self {
+        self.metrics.push((title.to_owned(), series.to_owned(), values.to_vec()));
+        self
+    }
+
     /// Puts it into the world and returns its ID.
     pub(crate) fn plant(self, world: &mut World) -> String {
         let now = world.now();
@@ -187,6 +197,11 @@ impl TaskSeed {
         task.started = self.started;
         task.completed = self.completed;
         task.active_duration = self.active_duration;
+        for (title, series, values) in &self.metrics {
+            for value in values {
+                metrics::report(&mut task.more, title, series, *value);
+            }
+        }
         task.status = self.status.as_deref().map_or(Status::Created, Status::parse);
         task.status_changed = self.status_changed.or_else(|| (task.status != Status::Created).then_some(now));
         let reason = self.status_reason.or_else(|| task.status_changed.map(|_| String::new()));

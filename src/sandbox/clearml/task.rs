@@ -207,6 +207,7 @@ impl SimTask {
             parent: self.parent.clone(),
             worker: self.last_worker.clone(),
             queue: self.queue.as_ref().map(queue),
+            metrics: Vec::new(),
         }
     }
 

@@ -12,11 +12,11 @@ fn conf(text: &str) -> MapEnvironment {
 }
 
 fn resolved(environment: &MapEnvironment) -> ClearmlSettings {
-    resolve_clearml(environment).unwrap_or_else(|error| panic!("{error}"))
+    resolve_clearml(environment, &ConfigFile::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn refused(environment: &MapEnvironment) -> String {
-    resolve_clearml(environment).unwrap_err().to_string()
+    resolve_clearml(environment, &ConfigFile::default()).unwrap_err().to_string()
 }
 
 fn web(api: &str) -> Option<String> {
@@ -152,7 +152,10 @@ fn nothing_to_log_in_with_is_told_with_every_place_for_it() {
 fn a_file_that_is_named_and_cannot_be_read_is_an_error() {
     let told = refused(&keys().with("CLEARML_CONFIG_FILE", "/nowhere/clearml.conf"));
     assert!(told.starts_with("cannot read /nowhere/clearml.conf (environment variable CLEARML_CONFIG_FILE)"), "{told}");
-    assert!(resolve_clearml(&keys().with_home("/home/me")).is_ok(), "the one at home may be missing");
+    assert!(
+        resolve_clearml(&keys().with_home("/home/me"), &ConfigFile::default()).is_ok(),
+        "the one at home may be missing"
+    );
 }
 
 #[test]

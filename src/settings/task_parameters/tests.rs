@@ -30,6 +30,8 @@ fn every_setting_of_run_is_a_parameter() {
         "upload_binary",
         "store_token",
         "no_clearml_task",
+        // The file says it where the file is.
+        "watch_config",
         // Of the machine that it runs on, and partly secret: the agent's environment tells them.
         "listen",
         "listen_token",
