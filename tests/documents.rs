@@ -1,5 +1,5 @@
-//! README.md and ARCHITECTURE.md tell what the program does now: every flag with its default, log lines that the source
-//! really writes, tests and files that really exist.
+//! README.md, docs/ and ARCHITECTURE.md tell what the program does now: every flag with its default, log lines that the
+//! source really writes, every exit code and metric, links that lead somewhere, tests and files that really exist.
 
 #![cfg(feature = "sandbox")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends where a document is wrong")]
@@ -96,9 +96,18 @@ fn readme_has_a_row_for_every_flag_with_its_default() {
     assert!(missing.is_empty(), "README.md lacks:\n{}", missing.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
+/// README.md and the pages behind it.
+fn pages() -> Vec<(String, String)> {
+    let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let docs = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let names = docs.map(|path| format!("docs/{}", path.file_name().unwrap().to_string_lossy()));
+    let pages: Vec<_> = names.chain(["README.md".to_owned()]).map(|name| (name.clone(), read(&name))).collect();
+    assert!(pages.len() >= 5, "only {} pages", pages.len());
+    pages
+}
+
 #[test]
-fn readme_names_no_command_and_no_flag_that_does_not_exist() {
-    let readme = read("README.md");
+fn no_page_names_a_command_or_a_flag_that_does_not_exist() {
     let command = command();
     let commands: BTreeSet<String> = command.get_subcommands().map(|each| each.get_name().to_owned()).collect();
     let mut known: BTreeSet<String> = BTreeSet::from(["help".to_owned(), "version".to_owned()]);
@@ -109,16 +118,107 @@ fn readme_names_no_command_and_no_flag_that_does_not_exist() {
         }
     }
     let flag = Regex::new("(?:^|[\\s`(|])--([a-z][a-z0-9_-]*)").unwrap();
-    let called = Regex::new("clearml-alerts ([a-z]+(?:-[a-z]+)*)").unwrap();
-    // What is said to other programs is theirs to know.
-    let is_others = |line: &&str| ["cargo ", "clearml-agent "].iter().any(|other| line.contains(other));
-    for line in readme.lines().filter(|line| !is_others(line)) {
-        for found in flag.captures_iter(line) {
-            assert!(known.contains(&found[1].replace('_', "-")), "there is no --{} in the program: {line}", &found[1]);
+    let called = Regex::new("(?:^|`|, |  )clearml-alerts ([a-z]+(?:-[a-z]+)*)").unwrap();
+    let of_others = ["cargo ", "clearml-agent ", "chown ", "systemd-run ", "Docker", "`--docker`"];
+    for (page, text) in pages() {
+        for line in text.lines().filter(|line| !of_others.iter().any(|other| line.contains(other))) {
+            for found in flag.captures_iter(line) {
+                let is_known = known.contains(&found[1].replace('_', "-"));
+                assert!(is_known, "{page}: there is no --{} in the program: {line}", &found[1]);
+            }
+            for found in called.captures_iter(line) {
+                assert!(commands.contains(&found[1]), "{page}: there is no command `{}`: {line}", &found[1]);
+            }
         }
-        for found in called.captures_iter(line) {
-            assert!(commands.contains(&found[1]), "there is no command `{}`: {line}", &found[1]);
+    }
+}
+
+/// A heading's anchor, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = words.chars().filter(|letter| letter.is_alphanumeric() || "-_ ".contains(*letter));
+    kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
+    let mut links = 0;
+    for (page, text) in pages() {
+        let folder = root().join(&page).parent().unwrap().to_owned();
+        for found in link.captures_iter(&text).filter(|found| !found[1].starts_with("http")) {
+            let (path, heading) = found[1].split_once('#').map_or((&found[1], None), |(path, to)| (path, Some(to)));
+            let target = if path.is_empty() { root().join(&page) } else { folder.join(path) };
+            assert!(target.exists(), "{page}: there is no {path}");
+            if let Some(heading) = heading {
+                let there = fs::read_to_string(&target).unwrap();
+                let is_there = there.lines().any(|line| line.starts_with('#') && anchor(line) == heading);
+                assert!(is_there, "{page}: {path} has no heading for #{heading}");
+            }
+            links += 1;
         }
+    }
+    assert!(links > 20, "only {links} links");
+}
+
+#[test]
+fn every_exit_code_is_explained() {
+    let code = Regex::new(r"(?m)^    [A-Z][a-z]+ = (\d+),").unwrap();
+    let source = read("src/cli/exit.rs");
+    let codes: Vec<&str> = code.captures_iter(&source).map(|found| found.get(1).unwrap().as_str()).collect();
+    assert!(codes.len() > 5, "{codes:?}");
+    for page in ["README.md", "docs/operations.md"] {
+        for code in &codes {
+            assert!(read(page).contains(&format!("\n| {code} | ")), "{page} does not explain exit code {code}");
+        }
+    }
+}
+
+#[test]
+fn every_metric_is_explained() {
+    let metric = Regex::new(r#"teller\s*\.(?:counters?|gauges?|histogram)\(\s*"([a-z_]+)""#).unwrap();
+    let (source, page) = (read("src/web/metrics.rs"), read("docs/operations.md"));
+    let names: Vec<&str> = metric.captures_iter(&source).map(|found| found.get(1).unwrap().as_str()).collect();
+    assert!(names.len() > 12, "{names:?}");
+    for name in &names {
+        assert!(page.contains(&format!("| `clearml_alerts_{name}")), "docs/operations.md does not explain {name}");
+    }
+}
+
+#[test]
+fn the_oldest_compiler_is_the_same_everywhere() {
+    let version = Regex::new("(?m)^rust-version = \"([0-9.]+)\"").unwrap();
+    let version = version.captures(&read("Cargo.toml")).expect("Cargo.toml states rust-version")[1].to_owned();
+    for (file, words) in [
+        ("README.md", format!("Rust {version} or newer")),
+        ("docs/operations.md", format!("builds with: {version}.")),
+        ("Dockerfile", format!("FROM rust:{version}-slim")),
+    ] {
+        assert!(read(file).contains(&words), "{file} does not say `{words}`");
+    }
+}
+
+#[test]
+fn every_flag_of_the_original_is_answered() {
+    let page = read("docs/from-slack-alerts.md");
+    for flag in [
+        "channel",
+        "slack_api",
+        "message_prefix",
+        "project",
+        "min_num_iterations",
+        "include_manual_experiments",
+        "include_completed_experiments",
+        "include_archived",
+        "refresh_rate",
+        "service_queue",
+        "local",
+        "verbose",
+        "include_users",
+        "exclude_users",
+    ] {
+        let is_answered = page.lines().any(|line| line.starts_with('|') && line.contains(&format!("`--{flag}`")));
+        assert!(is_answered, "docs/from-slack-alerts.md says nothing of --{flag}");
     }
 }
 
@@ -131,12 +231,12 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn readme_quotes_log_lines_that_the_program_writes() {
+fn operations_quotes_log_lines_that_the_program_writes() {
     let whole = sources(&root().join("src")).iter().map(|path| fs::read_to_string(path).unwrap()).collect::<String>();
     // A line that is broken in the source reads as one.
     let source = Regex::new(r"\\\n\s*").unwrap().replace_all(&whole, "").into_owned();
-    let readme = read("README.md");
-    let (_, section) = readme.split_once("What the log says").expect("README.md has a section about the log");
+    let page = read("docs/operations.md");
+    let (_, section) = page.split_once("## What the log says").expect("docs/operations.md has a section about the log");
     let table = section.split("\n#").next().unwrap();
     let quotes: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     assert!(quotes.len() > 10, "too few log lines: {quotes:?}");

@@ -150,7 +150,7 @@ fn every_refusal_names_the_thing_the_value_and_the_way_out() {
     insta::assert_snapshot!(told.join("\n"), @r#"
     --channel is `two words`, which has blanks in it: give --channel a name like '#ml-alerts', or the channel's ID (in Slack: the channel's details)
     the Slack channel is not set: give --channel a name like '#ml-alerts', or the channel's ID (in Slack: the channel's details)
-    the Slack token is not set: set SLACK_API_TOKEN, or give --slack-api, to the bot token of your Slack app (it begins with xoxb-; in Slack: the app's page, OAuth & Permissions)
+    the Slack token is not set: set SLACK_API_TOKEN, or give --slack-api, to the bot token of your Slack app (it begins with xoxb-; in Slack: the app's page, OAuth & Permissions), or SLACK_API_TOKEN_FILE to a file that holds it
     --slack-api holds a value that is empty: copy it again from where it was issued
     --slack-api-url is `slack.com`, which does not begin with http:// or https://: write an address like https://host.example.com:8008
     --slack-rate is `-1`, which is out of range: write a number of messages a second from 0 to 1000
@@ -165,7 +165,7 @@ fn every_refusal_names_the_thing_the_value_and_the_way_out() {
     --wait-lock is `30`, which is no duration: write a number with its unit, like 500ms, 30s, 15m, 24h, 30d, 2w or 1h30m
     --redact is `(`, which is no regular expression (unclosed group): write a regular expression of Rust's regex crate, like 'password=\S+'
     the place of the database (there is no home directory) is not set: give --db a file, or set CLEARML_ALERTS_DB to one
-    a key to log in to ClearML is not set: set CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY (or CLEARML_AUTH_TOKEN), or run `clearml-init`, which writes api.credentials to ~/clearml.conf; new keys are made in ClearML's web application, Settings, Workspace
+    a key to log in to ClearML is not set: set CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY (or CLEARML_AUTH_TOKEN; or each with _FILE, to a file that holds it), or run `clearml-init`, which writes api.credentials to ~/clearml.conf; new keys are made in ClearML's web application, Settings, Workspace
     environment variable CLEARML_API_HOST is `https://***@api.example.com`, which contains a user name or password: write an address like https://host.example.com:8008
     environment variable CLEARML_API_SECRET_KEY holds a value that has blanks or special characters in it: copy it again from where it was issued
     environment variable CLEARML_API_HOST_VERIFY_CERT is `maybe`, which is neither yes nor no: write true or false

@@ -26,6 +26,7 @@ mod sandbox;
 mod signals;
 mod silence;
 mod start;
+mod supervisor;
 mod test_knobs;
 mod test_rules;
 mod watched;
@@ -88,7 +89,7 @@ fn execute(arguments: Arguments, environment: ProcessEnvironment, log: logging::
         Command::Backup(arguments) => block_on(backup::make(&arguments, &context)),
         Command::Restore(arguments) => backup::restore(&arguments, &context),
         Command::Completions { shell } => manual::completions(shell),
-        Command::Man => manual::page(),
+        Command::Man { command } => manual::page(&command),
         Command::Run(arguments) => block_on(run::run(*arguments, &context)),
         Command::Once(arguments) => block_on(once::run(*arguments, &context)),
         Command::Explain(arguments) => block_on(explain::run(*arguments, &context)),

@@ -10,7 +10,7 @@ use super::logging::Level;
 use super::reload::{Origin, Reload};
 use super::start::{self, Context, Monitor, WhenAway};
 use super::watched::Watched;
-use super::{assemble, enqueue, own_task, signals};
+use super::{assemble, enqueue, own_task, signals, supervisor};
 use crate::agent::{Ending, Host, Life};
 use crate::domain::Stamp;
 use crate::monitor::{self, ServiceConfig};
@@ -139,17 +139,20 @@ async fn watch(
     {
         monitor.deliverer.announce(start);
     }
+    supervisor::ready("watching; the first poll is under way").await;
     let config = ServiceConfig {
         refresh: settings.service.refresh,
         channels: start::slack_channels(&monitor.rules),
         status: watched.status.clone(),
     };
-    watched.started(&monitor, context)?;
+    let told = watched.started(&monitor, context)?;
     let store = monitor.store.clone();
-    tokio::select! {
-        ended = monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop) => ended?,
+    let ended = tokio::select! {
+        ended = monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop) => ended,
         never = reload.run() => match never {},
-    }
+    };
+    told.await?;
+    ended?;
     let waiting = store.queue_counts().await?.undelivered();
     tracing::info!(waiting, "stopped; what waits is in the database and goes out after the next start");
     Ok(Exit::Done)

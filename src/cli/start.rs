@@ -10,12 +10,12 @@ use tokio::sync::Notify;
 use super::assemble::{self, Halves, Parts};
 use super::logging::Log;
 use super::patience::Patience;
-use super::progress;
+use super::{progress, supervisor};
 use crate::clock::Clock;
 use crate::domain::{Destination, Rule};
 use crate::monitor::{self, Deliverer, MonitorError, Poller, Projects};
-use crate::settings::{Environment, Settings};
-use crate::store::{Store, StoreError};
+use crate::settings::{self, Environment, Settings};
+use crate::store::{Store, StoreError, Upgraded};
 use crate::{clearml, slack};
 
 /// What a command is handed from outside: environment, clock, waits, the machine's name.
@@ -73,6 +73,9 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     for warning in settings.clearml.warnings.iter().chain(settings.file.warnings()) {
         tracing::warn!("{warning}");
     }
+    for exposed in settings::exposed_secrets(settings.origins(), context.environment()) {
+        tracing::warn!("{exposed}");
+    }
     let path = &settings.database.path;
     let existing = if path.exists() { Some(own(settings).await?) } else { None };
     let server = assemble::server_name(&settings.clearml);
@@ -82,11 +85,15 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     };
     let clearml = assemble::clearml_client(&settings.clearml, context)?;
     let slack = assemble::slack_client(&settings.slack)?;
+    let mut is_told = false;
     let (rules, projects) = loop {
         match log_in(settings, &clearml).await {
             Ok(ready) => break ready,
             Err(error) if has_watched && when_away == WhenAway::Wait && error.is_transient() => {
                 tracing::error!(%error, "ClearML is away; starting as soon as it answers");
+                if !std::mem::replace(&mut is_told, true) {
+                    supervisor::ready(&format!("waiting for ClearML: {error}")).await;
+                }
                 tokio::time::sleep(context.patience.ask_again).await;
             }
             Err(error) => return Err(error.into()),
@@ -109,6 +116,10 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
         Some(store) => store,
         None => own(settings).await?,
     };
+    if let Some(Upgraded { from, to, backup }) = store.upgraded() {
+        let backup = backup.display();
+        tracing::info!(from, to, %backup, "the database was brought up to date; how it was before is kept beside it");
+    }
     let own_task = store.claim(&server).await?.service_task;
     for (channel, channel_id) in found {
         store.remember_channel(&channel, &channel_id).await?;

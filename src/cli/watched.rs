@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::start::{Context, Monitor};
+use super::supervisor;
 use crate::monitor::{Heartbeat, Status};
-use crate::settings::{Listen, Readers, Settings, WebSettings};
+use crate::settings::{self, Listen, Readers, Settings, WebSettings};
 use crate::store::{Access, Limits, Store};
 use crate::web::{self, Facts, Opened, Site};
 
@@ -21,17 +23,21 @@ pub(super) struct Watched {
     settings: WebSettings,
     site: Option<Site>,
     stop: CancellationToken,
+    told: JoinHandle<()>,
 }
 
 impl Watched {
     /// Listens, if asked to: an address that cannot be had is an error before anything else happens.
     pub(super) async fn begin(
         web_settings: WebSettings,
-        settings: &Settings,
+        settled: &Settings,
         context: &Context,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
-        let status = Status::new(context.clock.now(), settings.service.refresh);
+        for exposed in settings::exposed_secrets(&web_settings.origins, context.environment()) {
+            tracing::warn!("{exposed}");
+        }
+        let status = Status::new(context.clock.now(), settled.service.refresh);
         let site = match &web_settings.listen {
             None => None,
             Some(listen) => {
@@ -40,11 +46,13 @@ impl Watched {
                 Some(site)
             }
         };
-        Ok(Self { status, settings: web_settings, site, stop: stop.clone() })
+        let told = tokio::spawn(supervisor::keep_told(status.clone(), stop.clone()));
+        Ok(Self { status, settings: web_settings, site, stop: stop.clone(), told })
     }
 
-    /// The service has started: there is something to show, and something to tell.
-    pub(super) fn started(self, monitor: &Monitor, context: &Context) -> anyhow::Result<()> {
+    /// The service has started: there is something to show, and something to tell. Answers what ends once the supervisor
+    /// was told of the service's end.
+    pub(super) fn started(self, monitor: &Monitor, context: &Context) -> anyhow::Result<JoinHandle<()>> {
         if let Some(site) = &self.site {
             let facts = Facts {
                 server: monitor.server.clone(),
@@ -59,7 +67,7 @@ impl Watched {
             let heartbeat = Heartbeat::new(url, self.status, monitor.store.clone(), context.clock.clone());
             tokio::spawn(heartbeat.run(self.stop));
         }
-        Ok(())
+        Ok(self.told)
     }
 }
 

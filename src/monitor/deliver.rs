@@ -238,6 +238,7 @@ impl Deliverer {
                 if stop.is_cancelled() {
                     return Ok(Next::Idle);
                 }
+                self.status.pulse().delivering.step();
                 if !self.in_flight.has(channel) {
                     next = next.sooner(self.step(channel).await?);
                 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::error::MonitorError;
 use super::next_rules::NextRules;
 use super::projects::Projects;
+use super::pulse::Beat;
 use super::status::Status;
 use tokio::sync::Notify;
 
@@ -124,6 +125,8 @@ pub struct Poller {
     adopted: NextRules,
     own_task: Option<String>,
     news: Arc<Notify>,
+    /// Beats with every page.
+    pub(super) beat: Beat,
 }
 
 impl Poller {
@@ -140,6 +143,7 @@ impl Poller {
             own_task: None,
             config,
             news,
+            beat: Beat::default(),
         };
         poller.fill_in();
         poller
@@ -271,6 +275,7 @@ impl Poller {
                 self.news.notify_one();
             }
             report.add(recorded);
+            self.beat.step();
             if page.more {
                 (self.config.on_progress)(progress);
             }
@@ -300,6 +305,7 @@ impl Poller {
             let page = self.page(page.tasks, Arc::default(), None, Watching::Baseline);
             self.store.record_page(page).await?;
             crate::crash::point("baseline_page");
+            self.beat.step();
         }
         self.begin(from, watermark).await?;
         Ok(from)

@@ -45,13 +45,14 @@ pub struct ServiceConfig {
 
 /// Polls and delivers until `stop` is set. The message in flight is finished; what is pending stays in the database.
 pub async fn run(
-    poller: Poller,
+    mut poller: Poller,
     mut deliverer: Deliverer,
     config: ServiceConfig,
     news: Arc<Notify>,
     stop: CancellationToken,
 ) -> Result<(), MonitorError> {
     deliverer.status = config.status.clone();
+    poller.beat = config.status.pulse().polling.clone();
     let polling = tokio::spawn(poll_loop(poller, config.refresh, config.status, stop.clone()));
     let delivering = tokio::spawn(deliver_loop(deliverer, config.channels, news, stop.clone()));
     let abort = [polling.abort_handle(), delivering.abort_handle()];
@@ -99,10 +100,12 @@ async fn poll_loop(
         }
         let depth = if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) { Depth::Sweep } else { Depth::Usual };
         let began = Instant::now();
+        poller.beat.step();
         let report = tokio::select! {
             report = poller.poll_once(depth) => report,
             () = stop.cancelled() => return Ok(()),
         };
+        poller.beat.rest();
         poller.note(&status, &report, began.elapsed());
         match report {
             Ok(report) => {
@@ -125,13 +128,16 @@ async fn deliver_loop(
 ) -> Result<(), MonitorError> {
     let _ends_the_other = stop.clone().drop_guard();
     for channel in channels {
+        deliverer.status.pulse().delivering.step();
         tokio::select! {
             checked = deliverer.check_channel(&channel) => checked.or_else(if_passing)?,
             () = stop.cancelled() => return Ok(()),
         }
     }
     loop {
+        deliverer.status.pulse().delivering.step();
         let pass = deliverer.deliver_due(&stop).await;
+        deliverer.status.pulse().delivering.rest();
         deliverer.status.delivery_pass(pass.as_ref().err().map(ToString::to_string));
         let wait = match pass {
             Ok(Next::Now) => Duration::ZERO,

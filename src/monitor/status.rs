@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::error::MonitorError;
 use super::poll::PollReport;
+use super::pulse::Pulse;
 use crate::domain::Stamp;
 
 /// Upper bounds of the buckets in which poll durations are counted, in seconds.
@@ -26,6 +27,7 @@ pub struct Status {
 struct Shared {
     figures: Mutex<Figures>,
     good_cycles: watch::Sender<u64>,
+    pulse: Pulse,
 }
 
 /// How a poll ended.
@@ -158,7 +160,13 @@ impl Status {
             config_trouble: None,
             rules_now: None,
         };
-        Self { shared: Arc::new(Shared { figures: Mutex::new(figures), good_cycles: watch::Sender::new(0) }) }
+        let (figures, good_cycles) = (Mutex::new(figures), watch::Sender::new(0));
+        Self { shared: Arc::new(Shared { figures, good_cycles, pulse: Pulse::default() }) }
+    }
+
+    /// Whether the loops still move.
+    pub fn pulse(&self) -> &Pulse {
+        &self.shared.pulse
     }
 
     /// Everything noted so far.

@@ -11,6 +11,7 @@ use super::config_file::{ConfigFile, beside};
 use super::defaults;
 use super::environment::{self, Environment};
 use super::error::SettingsError;
+use super::secret_file;
 use super::source::{Found, Origin, Source};
 use super::values::{parse_switch, secret, server_address};
 
@@ -57,6 +58,8 @@ struct Setting {
     /// Dotted path in `clearml.conf`.
     key: &'static str,
     from_conf: fn(&ApiBlock) -> Option<&str>,
+    /// Whether it may also stand in a file of its own.
+    is_secret: bool,
 }
 
 const API: Setting = Setting {
@@ -65,6 +68,7 @@ const API: Setting = Setting {
     config_key: "clearml.api_server",
     key: "api.api_server",
     from_conf: |block| block.api_server.as_deref(),
+    is_secret: false,
 };
 const OLD_API: Setting = Setting { key: "api.host", from_conf: |block| block.host.as_deref(), ..API };
 const WEB: Setting = Setting {
@@ -73,6 +77,7 @@ const WEB: Setting = Setting {
     config_key: "clearml.web_server",
     key: "api.web_server",
     from_conf: |block| block.web_server.as_deref(),
+    is_secret: false,
 };
 const FILES: Setting = Setting {
     name: "files_server",
@@ -80,6 +85,7 @@ const FILES: Setting = Setting {
     config_key: "",
     key: "api.files_server",
     from_conf: |block| block.files_server.as_deref(),
+    is_secret: false,
 };
 const VERIFY: Setting = Setting {
     name: "verify_certificate",
@@ -87,6 +93,7 @@ const VERIFY: Setting = Setting {
     config_key: "clearml.verify_certificate",
     key: "api.verify_certificate",
     from_conf: |block| block.verify_certificate.as_deref(),
+    is_secret: false,
 };
 const ACCESS: Setting = Setting {
     name: "access_key",
@@ -94,6 +101,7 @@ const ACCESS: Setting = Setting {
     config_key: "clearml.access_key",
     key: "api.credentials.access_key",
     from_conf: |block| block.access_key.as_ref().map(ExposeSecret::expose_secret),
+    is_secret: true,
 };
 const SECRET: Setting = Setting {
     name: "secret_key",
@@ -101,10 +109,17 @@ const SECRET: Setting = Setting {
     config_key: "clearml.secret_key",
     key: "api.credentials.secret_key",
     from_conf: |block| block.secret_key.as_ref().map(ExposeSecret::expose_secret),
+    is_secret: true,
 };
 /// `clearml.conf` has no place for a token.
-const TOKEN: Setting =
-    Setting { name: "auth_token", variable: "AUTH_TOKEN", config_key: "", key: "", from_conf: |_| None };
+const TOKEN: Setting = Setting {
+    name: "auth_token",
+    variable: "AUTH_TOKEN",
+    config_key: "",
+    key: "",
+    from_conf: |_| None,
+    is_secret: true,
+};
 
 /// Settles how ClearML is reached: environment, then the config file, then `clearml.conf`, then the hosted service. Fails
 /// where a value cannot be meant, a file cannot be read, or there is nothing to log in with.
@@ -157,7 +172,12 @@ impl<'a> Lookup<'a> {
     }
 
     fn find(&self, setting: &Setting) -> Result<Option<Found>, SettingsError> {
-        match from_variable(self.environment, setting.variable)? {
+        let found = if setting.is_secret {
+            secret_of_variable(self.environment, setting.variable)?
+        } else {
+            from_variable(self.environment, setting.variable)?
+        };
+        match found {
             Some(found) => Ok(Some(found)),
             None => match self.config.secret(setting.config_key, self.environment)? {
                 Some((secret, source)) => Ok(Some(Found { text: secret.expose_secret().to_owned(), source })),
@@ -206,7 +226,8 @@ impl<'a> Lookup<'a> {
 }
 
 fn missing(what: &'static str) -> SettingsError {
-    let remedy = "set CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY (or CLEARML_AUTH_TOKEN), or run \
+    let remedy = "set CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY (or CLEARML_AUTH_TOKEN; or each with _FILE, to a file that \
+                  holds it), or run \
                   `clearml-init`, which writes api.credentials to ~/clearml.conf; new keys are made in ClearML's web application, \
                   Settings, Workspace";
     SettingsError::Missing { what, remedy }
@@ -221,6 +242,14 @@ fn from_variable(environment: &dyn Environment, name: &str) -> Result<Option<Fou
         }
     }
     Ok(None)
+}
+
+/// A secret of ClearML's: its variable, the file that the variable with `_FILE` names, or its variable of old.
+fn secret_of_variable(environment: &dyn Environment, name: &str) -> Result<Option<Found>, SettingsError> {
+    match secret_file::from_variable(environment, &format!("CLEARML_{name}"))? {
+        Some(found) => Ok(Some(found)),
+        None => from_variable(environment, name),
+    }
 }
 
 /// `~/clearml.conf`, if there is one.

@@ -23,6 +23,8 @@ pub trait Environment {
     /// The text of a configuration file; fails with what is wrong with it.
     fn read_file(&self, path: &Path) -> io::Result<String>;
 
+    /// Whether every user of this machine can read the file.
+    fn is_open_to_all(&self, path: &Path) -> bool;
     /// Whether the group of a file, or everybody, may read it; false where the system knows no such thing.
     fn is_open_to_others(&self, path: &Path) -> bool;
 }
@@ -50,6 +52,17 @@ impl Environment for ProcessEnvironment {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 4 MiB"));
         }
         std::fs::read_to_string(path)
+    }
+
+    #[cfg(unix)]
+    fn is_open_to_all(&self, path: &Path) -> bool {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+    }
+
+    #[cfg(not(unix))]
+    fn is_open_to_all(&self, _path: &Path) -> bool {
+        false
     }
 
     #[cfg(unix)]
@@ -128,6 +141,10 @@ impl Environment for MapEnvironment {
 
     fn read_file(&self, path: &Path) -> io::Result<String> {
         self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn is_open_to_all(&self, path: &Path) -> bool {
+        self.open.contains(path)
     }
 
     fn is_open_to_others(&self, path: &Path) -> bool {

@@ -43,6 +43,13 @@ pub struct SlackFlags {
         help = "Slack bot token; others can see command lines, so better set the variable [env: SLACK_API_TOKEN]"
     )]
     pub slack_api: Option<SecretString>,
+    /// The file of the bot token.
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "File that holds the Slack bot token and nothing else [env: SLACK_API_TOKEN_FILE]"
+    )]
+    pub slack_api_file: Option<PathBuf>,
     /// Slack's base URL.
     #[arg(
         long, value_name = "URL",
@@ -196,7 +203,8 @@ pub struct WebFlags {
     #[arg(
         long, value_name = "TOKEN", value_parser = hidden,
         help = "What readers of the page must show, as a bearer token or as a password; needed where other machines \
-                can reach the address; better set the variable [env: CLEARML_ALERTS_LISTEN_TOKEN]"
+                can reach the address; better set the variable [env: CLEARML_ALERTS_LISTEN_TOKEN, or \
+                CLEARML_ALERTS_LISTEN_TOKEN_FILE: a file that holds it]"
     )]
     pub listen_token: Option<SecretString>,
     /// Let everyone who can reach the address read the alerts

@@ -9,6 +9,7 @@ use super::defaults;
 use super::environment::{self, Environment, MapEnvironment};
 use super::error::SettingsError;
 use super::flags::{OnUnknown, SlackFlags};
+use super::secret_file;
 use super::source::{Found, Origin, Source};
 use super::values::{number, secret, server_address};
 
@@ -83,6 +84,12 @@ fn on_unknown(flags: &SlackFlags, file: &ConfigFile) -> Result<(OnUnknown, Sourc
 /// What can be checked of the flags alone, for a monitor that will run elsewhere, with a token of its own: answers the
 /// channel.
 pub fn check_slack_flags(flags: &SlackFlags, file: &ConfigFile) -> Result<Option<String>, SettingsError> {
+    if let Some(path) = &flags.slack_api_file {
+        let source = Source::Flag("--slack-api-file");
+        let remedy = "set SLACK_API_TOKEN_FILE, or SLACK_API_TOKEN, for the agent, and leave the flag out";
+        let problem = "is on this machine, and not where the agent runs the monitor";
+        return Err(SettingsError::invalid(&source, &path.to_string_lossy(), problem, remedy));
+    }
     let elsewhere = SlackFlags { slack_api: Some(SecretString::from("xoxb-elsewhere")), ..flags.clone() };
     Ok(resolve_slack(&elsewhere, &MapEnvironment::new(), file)?.channel)
 }
@@ -160,17 +167,26 @@ fn token(
 ) -> Result<SecretString, SettingsError> {
     const VARIABLE: &str = "SLACK_API_TOKEN";
     let remedy = "set SLACK_API_TOKEN, or give --slack-api, to the bot token of your Slack app (it begins with xoxb-; \
-                  in Slack: the app's page, OAuth & Permissions)";
-    let (token, source) = match &flags.slack_api {
-        Some(token) => (token.clone(), Source::Flag("--slack-api")),
-        None => match environment::text(environment, VARIABLE)? {
-            Some(text) => (SecretString::from(text), Source::Variable(VARIABLE.to_owned())),
+                  in Slack: the app's page, OAuth & Permissions), or SLACK_API_TOKEN_FILE to a file that holds it";
+    let (of_token, of_file) = (Source::Flag("--slack-api"), Source::Flag("--slack-api-file"));
+    let found = match (&flags.slack_api, &flags.slack_api_file) {
+        (Some(_), Some(_)) => {
+            let remedy = "leave one of them out";
+            return Err(SettingsError::Contradiction { first: of_token, second: of_file, remedy });
+        }
+        (Some(token), None) => Some(Found { text: token.expose_secret().to_owned(), source: of_token }),
+        (None, Some(path)) => Some(secret_file::read(environment, path, &of_file)?),
+        (None, None) => match secret_file::from_variable(environment, VARIABLE)? {
+            Some(found) => Some(found),
             None => file
                 .secret("slack.token", environment)?
-                .ok_or(SettingsError::Missing { what: "the Slack token", remedy })?,
+                .map(|(token, source)| Found { text: token.expose_secret().to_owned(), source }),
         },
     };
-    let token = secret(token.expose_secret(), &source)?;
+    let Some(Found { text, source }) = found else {
+        return Err(SettingsError::Missing { what: "the Slack token", remedy });
+    };
+    let token = secret(&text, &source)?;
     origins.push(Origin::secret("slack_token", source));
     Ok(token)
 }

@@ -18,6 +18,13 @@ pub enum Source {
         /// The setting in it, as a dotted path.
         key: &'static str,
     },
+    /// A file that holds a secret and nothing else.
+    SecretFile {
+        /// The file.
+        path: PathBuf,
+        /// The flag or the variable that named it.
+        named_by: String,
+    },
     /// The config file.
     Config {
         /// The file.
@@ -41,6 +48,7 @@ impl fmt::Display for Source {
             Self::Flag(name) => formatter.write_str(name),
             Self::Variable(name) => write!(formatter, "environment variable {name}"),
             Self::File { path, key } => write!(formatter, "{key} in {}", path.display()),
+            Self::SecretFile { path, named_by } => write!(formatter, "file {} ({named_by})", path.display()),
             Self::Config { path, line, key } => write!(formatter, "{}:{line}: {key}", path.display()),
             Self::Parameter(name) => write!(formatter, "the task's parameter Args/{name}"),
             Self::Derived(from) => write!(formatter, "derived from {from}"),

@@ -6,9 +6,10 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::config_file::ConfigFile;
-use super::environment::{self, Environment};
+use super::environment::Environment;
 use super::error::SettingsError;
 use super::flags::WebFlags;
+use super::secret_file;
 use super::source::{Found, Origin, Source};
 use super::values::{file_switch, secret};
 
@@ -153,7 +154,7 @@ fn heartbeat(
     Ok(Some(SecretString::from(String::from(url))))
 }
 
-/// A secret from its flag or its variable.
+/// A secret from its flag, its variable, or the file that the variable with `_FILE` names.
 fn given(
     flag: Option<&SecretString>,
     name: &'static str,
@@ -163,8 +164,8 @@ fn given(
     if let Some(secret) = flag {
         return Ok(Some((secret.clone(), Source::Flag(name))));
     }
-    let text = environment::text(environment, variable)?;
-    Ok(text.map(|text| (SecretString::from(text), Source::Variable(variable.to_owned()))))
+    let found = secret_file::from_variable(environment, variable)?;
+    Ok(found.map(|found| (SecretString::from(found.text), found.source)))
 }
 
 #[cfg(test)]

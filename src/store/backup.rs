@@ -10,7 +10,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::error::StoreError;
 use super::file::{self, Found, beside};
 use super::site::{Limits, Site};
-use super::{InstanceLock, Store, deep, monitor, open, schema};
+use super::{InstanceLock, Store, deep, monitor, open, schema, upgrade};
+use crate::clock::Clock;
 use crate::domain::Stamp;
 
 /// Whether a backup may take the place of a file that is there.
@@ -139,6 +140,15 @@ fn publish(draft: &Site, to: &Site) -> Result<(), StoreError> {
     moved.map_err(|error| StoreError::from_io(&to.path, &error))
 }
 
+/// Copies the database at `site`, through its open connection, to `to`: checked, and there only when it is whole.
+pub(super) fn keep(site: &Site, connection: &Connection, to: &Path) -> Result<PathBuf, StoreError> {
+    let to = Site { path: to.to_owned(), limits: site.limits };
+    let draft = copy(site, connection, &to)?;
+    deep::sound(site, &open_copy(&draft)?)?;
+    publish(&draft, &to)?;
+    Ok(to.path)
+}
+
 /// Brings a copy up to date and doubts what it says is still to be sent: it may have been sent since.
 fn make_ready(draft: &Site) -> Result<(Restored, i64), StoreError> {
     let mut connection = open_copy(draft)?;
@@ -224,6 +234,7 @@ fn accept(site: &Site) -> Result<Restored, StoreError> {
         remove_if_there(&beside(&site.path, "-shm")).map_err(on_io)?;
         file::inspect(&site.path)?;
     }
+    upgrade::upgrade(site, &mut open_copy(site)?, schema::MIGRATIONS, Clock::system().now())?;
     let (restored, generation) = make_ready(site)?;
     lock.note(generation).map_err(on_io)?;
     Ok(restored)

@@ -47,7 +47,7 @@ pub enum StoreError {
     /// Written by a newer version of this program.
     #[error(
         "{path} was written by a newer clearml-alerts (schema {found}; this one knows {known}); nothing was changed. \
-         Install the newer version, or go back with `clearml-alerts restore BACKUP`"
+         Install the newer version, or go back {}", way_back(path, backup.as_deref())
     )]
     Newer {
         /// The database.
@@ -56,6 +56,8 @@ pub enum StoreError {
         found: i64,
         /// The newest schema version this program knows.
         known: i64,
+        /// A copy beside it from before its upgrade, that this program can read.
+        backup: Option<PathBuf>,
     },
     /// Written by an older version, and the command may not change it.
     #[error(
@@ -205,6 +207,18 @@ pub enum StoreError {
         /// What was said.
         detail: String,
     },
+}
+
+/// How to go back to how a database was before a newer version came.
+fn way_back(path: &Path, backup: Option<&Path>) -> String {
+    let path = path.display();
+    match backup {
+        Some(backup) => format!(
+            "to how it was before: `clearml-alerts restore {} --db {path}` (the newer one is kept beside it)",
+            backup.display()
+        ),
+        None => format!("with `clearml-alerts restore BACKUP --db {path}`"),
+    }
 }
 
 impl StoreError {

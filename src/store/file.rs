@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::StoreError;
 use super::lock;
-use super::schema::{APPLICATION_ID, SCHEMA_VERSION};
+use super::schema::{self, APPLICATION_ID, SCHEMA_VERSION};
 
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER_BYTES: usize = 100;
@@ -148,7 +148,7 @@ fn check_header(path: &Path, header: &[u8]) -> Result<(), StoreError> {
     }
     let version = i64::from(number_at(header, 60));
     if version > SCHEMA_VERSION {
-        return Err(StoreError::Newer { path: path.to_owned(), found: version, known: SCHEMA_VERSION });
+        return Err(schema::newer(path, version, SCHEMA_VERSION));
     }
     Ok(())
 }

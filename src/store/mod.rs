@@ -39,10 +39,11 @@ mod site;
 mod slack_users;
 mod span;
 mod statistics;
+mod upgrade;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use r2d2::Pool;
@@ -70,6 +71,7 @@ pub use sight::{HourCount, ParkedChannel, ToldAlert};
 pub use silences::{ClosedSilence, Ending, NewSilence, SilenceRecord, SilenceSummary};
 pub use site::Limits;
 pub use statistics::{Group, GroupBy, Statistics};
+pub use upgrade::Upgraded;
 
 use error::Stop;
 use site::Site;
@@ -92,6 +94,7 @@ struct Inner {
     pool: Pool<SqliteConnectionManager>,
     writer: tokio::sync::Mutex<()>,
     lock: Option<InstanceLock>,
+    upgraded: OnceLock<Upgraded>,
     // The last one to go: until then the connections are open.
     _here: file::OpenHere,
 }
@@ -103,6 +106,11 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
+    /// What this opening brought up to date, if it did.
+    pub fn upgraded(&self) -> Option<&Upgraded> {
+        self.inner.upgraded.get()
+    }
+
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.inner.site.path

@@ -2,7 +2,7 @@
 //! cheap look can tell, and not older than its last run left it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use r2d2::Pool;
@@ -12,7 +12,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::file::{self, Found};
 use super::schema::{self, MIGRATIONS, SCHEMA_VERSION};
 use super::site::{Limits, Site};
-use super::{Inner, InstanceLock, Store, StoreError, monitor};
+use super::{Inner, InstanceLock, Store, StoreError, monitor, upgrade};
+use crate::clock::Clock;
 
 /// How many connections the pool holds at most: one writer and a few readers.
 const CONNECTIONS: u32 = 4;
@@ -55,7 +56,9 @@ impl Store {
         // Only now: on some file systems opening for writing makes another file of it.
         let identity = file::identity(&site.path);
         let writer = tokio::sync::Mutex::new(());
-        let store = Self { inner: Arc::new(Inner { site, identity, pool, writer, lock, _here: here }) };
+        let store = Self {
+            inner: Arc::new(Inner { site, identity, pool, writer, lock, upgraded: OnceLock::new(), _here: here }),
+        };
         store.prepare(access)?;
         Ok(store)
     }
@@ -68,7 +71,10 @@ impl Store {
         }
         if self.inner.lock.is_some() {
             schema::require_wal(site, &connection)?;
-            schema::migrate(site, &mut connection, MIGRATIONS)?;
+            if let Some(upgraded) = upgrade::upgrade(site, &mut connection, MIGRATIONS, Clock::system().now())? {
+                // Nobody else has this store yet.
+                let _ = self.inner.upgraded.set(upgraded);
+            }
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::error::{Stop, StoreError};
 use super::file::{beside, damaged, directory_of, foreign};
 use super::site::Site;
+use super::upgrade;
 
 /// `PRAGMA application_id` of our files: "CMLA".
 pub(super) const APPLICATION_ID: i64 = 0x434d_4c41;
@@ -19,7 +20,7 @@ pub(super) const MIGRATIONS: &[&str] = &[];
 /// The schema version that this program writes.
 pub(super) const SCHEMA_VERSION: i64 = version_after(MIGRATIONS);
 
-const fn version_after(migrations: &[&str]) -> i64 {
+pub(super) const fn version_after(migrations: &[&str]) -> i64 {
     #[expect(clippy::cast_possible_wrap, reason = "nobody writes so many migrations")]
     let version = migrations.len() as i64 + 1;
     version
@@ -109,10 +110,15 @@ pub(super) fn version(site: &Site, connection: &Connection, known: i64) -> Resul
         return Err(foreign(&site.path, "an SQLite file of another program"));
     }
     match read("user_version")? {
-        found if found > known => Err(StoreError::Newer { path: site.path.clone(), found, known }),
+        found if found > known => Err(newer(&site.path, found, known)),
         found if found < 1 => Err(damaged(&site.path, &format!("it has no schema version ({found})"))),
         found => Ok(found),
     }
+}
+
+/// A database that a newer version has written, with the copy that leads back where there is one.
+pub(super) fn newer(path: &Path, found: i64, known: i64) -> StoreError {
+    StoreError::Newer { path: path.to_owned(), found, known, backup: upgrade::newest_backup(path, known) }
 }
 
 /// Runs the migrations that an older database lacks, all in one transaction: a failure leaves it as it was.

@@ -124,3 +124,21 @@ fn a_long_first_poll_tells_how_far_it_is_and_garbles_nothing() {
     let summary = "1,300 tasks changed, 0 alerts recorded, 1,300 not alerted; 0 sent.";
     assert!(left.iter().any(|line| line == summary), "{left:#?}");
 }
+
+#[test]
+fn every_command_has_a_manual_page_under_its_own_name() {
+    let world = World::new();
+    for (words, title) in [
+        (&[][..], "clearml-alerts"),
+        (&["run"], "clearml-alerts-run"),
+        (&["silence", "add"], "clearml-alerts-silence-add"),
+    ] {
+        let page = world.run(&[&["man"][..], words].concat());
+        assert_eq!(page.code, 0, "{page:?}");
+        assert!(page.stdout.contains(&format!(".TH {title} 1")), "{}", page.stdout);
+    }
+    assert!(world.run(&["man", "run"]).stdout.contains("refresh\\-rate"));
+    let unknown = world.run(&["man", "walk"]);
+    assert_eq!(unknown.code, 2, "{unknown:?}");
+    assert!(unknown.stderr.contains("no command `walk`"), "{}", unknown.stderr);
+}

@@ -24,7 +24,8 @@ pub(super) struct Settled {
 pub(super) fn settle(flags: &AllFlags, environment: &dyn Environment) -> (Settled, Vec<Item>) {
     let mut items = Vec::new();
     let file = config_file(flags, environment, &mut items);
-    let clearml = part("ClearML", settings::resolve_clearml(environment, &file), &mut items, |part| &part.origins);
+    let clearml =
+        part("ClearML", settings::resolve_clearml(environment, &file), environment, &mut items, |part| &part.origins);
     for warning in clearml.iter().flat_map(|clearml| &clearml.warnings) {
         items.push(Item::warning(Area::Settings, "clearml.conf", warning, "correct the file; the rest of it is used"));
     }
@@ -33,14 +34,14 @@ pub(super) fn settle(flags: &AllFlags, environment: &dyn Environment) -> (Settle
     }
     let slack = slack(flags, environment, &file, &mut items);
     let destinations = settings::resolve_destinations(&file, environment);
-    let destinations = part("destinations", destinations, &mut items, |(_, origins)| origins);
+    let destinations = part("destinations", destinations, environment, &mut items, |(_, origins)| origins);
     let destinations = destinations.map(|(settings, _)| settings).unwrap_or_default();
-    let rules = rules(flags, &file, &mut items);
+    let rules = rules(flags, environment, &file, &mut items);
     let channels = rules.as_ref().map(|set| slack_channels(&set.rules)).unwrap_or_default();
     let service = settings::resolve_service(&flags.service, &file);
-    let service = part("service", service, &mut items, |part| &part.origins);
+    let service = part("service", service, environment, &mut items, |part| &part.origins);
     let database = settings::resolve_database(&flags.database, environment, &file);
-    let database = part("database", database, &mut items, |part| &part.origins);
+    let database = part("database", database, environment, &mut items, |part| &part.origins);
     (Settled { clearml, slack, channels, rules, destinations, service, database }, items)
 }
 
@@ -80,7 +81,7 @@ fn slack(
 ) -> Option<SlackAccess> {
     match settings::resolve_slack(&flags.slack, environment, file) {
         Ok(slack) => {
-            show(&slack.origins, items);
+            show(&slack.origins, environment, items);
             Some(SlackAccess { token: slack.token, base_url: slack.base_url, origins: Vec::new() })
         }
         Err(error) => {
@@ -91,24 +92,28 @@ fn slack(
             if !told.iter().flatten().any(|told| *told == error.to_string()) {
                 items.push(Item::settings_error("slack", &error));
             }
-            part("channel", channel, items, |_| &[]);
-            part("slack", access, items, |part| &part.origins)
+            part("channel", channel, environment, items, |_| &[]);
+            part("slack", access, environment, items, |part| &part.origins)
         }
     }
 }
 
 /// The rules. A channel that is missing does not hide what they ask.
-fn rules(flags: &AllFlags, file: &ConfigFile, items: &mut Vec<Item>) -> Option<RuleSet> {
+fn rules(flags: &AllFlags, environment: &dyn Environment, file: &ConfigFile, items: &mut Vec<Item>) -> Option<RuleSet> {
     if settings::resolve_channel(&flags.slack, file).is_err() {
         // Told already; what the flags say of tasks is looked at nevertheless.
-        return part("rule", settings::resolve_rules(flags, file, NoChannel::Call("")), items, |part| &part.origins);
+        return part("rule", settings::resolve_rules(flags, file, NoChannel::Call("")), environment, items, |part| {
+            &part.origins
+        });
     }
     match settings::resolve_rules(flags, file, NoChannel::Refuse) {
         Err(error @ (SettingsError::Missing { .. } | SettingsError::Rule { .. })) => {
             items.push(Item::settings_error("channel", &error));
-            part("rule", settings::resolve_rules(flags, file, NoChannel::Call("")), items, |part| &part.origins)
+            part("rule", settings::resolve_rules(flags, file, NoChannel::Call("")), environment, items, |part| {
+                &part.origins
+            })
         }
-        set => part("rule", set, items, |part| &part.origins),
+        set => part("rule", set, environment, items, |part| &part.origins),
     }
 }
 
@@ -129,12 +134,13 @@ fn slack_channels(rules: &[crate::domain::Rule]) -> Vec<String> {
 fn part<T>(
     name: &str,
     settled: Result<T, SettingsError>,
+    environment: &dyn Environment,
     items: &mut Vec<Item>,
     origins: impl Fn(&T) -> &[Origin],
 ) -> Option<T> {
     match settled {
         Ok(settled) => {
-            show(origins(&settled), items);
+            show(origins(&settled), environment, items);
             Some(settled)
         }
         Err(error) => {
@@ -144,10 +150,14 @@ fn part<T>(
     }
 }
 
-fn show(origins: &[Origin], items: &mut Vec<Item>) {
+fn show(origins: &[Origin], environment: &dyn Environment, items: &mut Vec<Item>) {
     let line =
         |origin: &Origin| Item::ok(Area::Settings, origin.setting, format!("{} ({})", origin.shown, origin.source));
     items.extend(origins.iter().map(line));
+    for exposed in settings::exposed_secrets(origins, environment) {
+        let found = format!("{} can be read by every user of this machine", exposed.place);
+        items.push(Item::warning(Area::Settings, exposed.setting, found, exposed.remedy));
+    }
 }
 
 fn web_address(clearml: &ClearmlSettings) -> Option<Item> {

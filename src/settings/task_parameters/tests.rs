@@ -37,6 +37,7 @@ fn every_setting_of_run_is_a_parameter() {
         "listen_token",
         "listen_unprotected",
         "heartbeat_url",
+        "slack_api_file",
     ];
     for argument in run.get_arguments() {
         let Some(long) = argument.get_long() else { continue };
