@@ -109,7 +109,7 @@ fn readme_names_no_command_and_no_flag_that_does_not_exist() {
         }
     }
     let flag = Regex::new("(?:^|[\\s`(|])--([a-z][a-z0-9_-]*)").unwrap();
-    let called = Regex::new("clearml-alerts ([a-z]+)").unwrap();
+    let called = Regex::new("clearml-alerts ([a-z][a-z-]*)").unwrap();
     // What is said to other programs is theirs to know.
     let is_others = |line: &&str| ["cargo ", "clearml-agent "].iter().any(|other| line.contains(other));
     for line in readme.lines().filter(|line| !is_others(line)) {
