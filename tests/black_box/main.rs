@@ -20,6 +20,7 @@ mod check;
 mod clearml_faults;
 mod clocks;
 mod config;
+mod destinations;
 mod digests;
 mod dry_run;
 mod everyday;
