@@ -21,6 +21,7 @@ mod clearml_faults;
 mod clocks;
 mod config;
 mod contrib;
+mod destinations;
 mod digests;
 mod dry_run;
 mod everyday;
