@@ -10,12 +10,13 @@ use tokio::time::Instant;
 
 use super::deliver::{Deliverer, Next};
 use super::error::MonitorError;
+use super::follow::{Placed, in_thread};
 use super::lanes::Target;
 use crate::domain::message::{
     self, AlertMessage, DigestItem, DigestMessage, Place, SilenceNotice, StartNotice, compose_alert, compose_digest,
     compose_silence_end, compose_start,
 };
-use crate::domain::{Diagnosis, PendingAlert, Redactor, Task, Why, console};
+use crate::domain::{Diagnosis, FirstMessage, PendingAlert, Redactor, Task, Why, console};
 use crate::store::{Delivery, DeliveryKind, Method, NewDelivery, SilenceSummary};
 use crate::webhook::event::{self, AlertEvent, Envelope};
 
@@ -67,19 +68,24 @@ impl Deliverer {
             if let (true, Some(at)) = (ripe.is_empty(), first) {
                 return Ok(Next::At(at));
             }
-            self.alerts(&ripe, target).await?
+            let placed = self.placed(ripe, target).await?;
+            if placed.is_empty() {
+                return Ok(first.map_or(Next::Idle, Next::At));
+            }
+            self.alerts(&placed, target).await?
         };
         self.store.enqueue(composed, self.clock.now()).await?;
         crate::crash::point("payload_stored");
         Ok(Next::Now)
     }
 
-    async fn alerts(&mut self, alerts: &[PendingAlert], target: &Target) -> Result<Vec<NewDelivery>, MonitorError> {
-        let mentions = if target.has_mentions() { self.mentions_of(alerts).await? } else { HashMap::new() };
+    async fn alerts(&mut self, placed: &[Placed], target: &Target) -> Result<Vec<NewDelivery>, MonitorError> {
+        let alerts: Vec<PendingAlert> = placed.iter().map(|(alert, _)| alert.clone()).collect();
+        let mentions = if target.has_mentions() { self.mentions_of(&alerts).await? } else { HashMap::new() };
         let (this, mentions) = (&*self, &mentions);
-        let composed = alerts.iter().map(|alert| async move {
+        let composed = placed.iter().map(|(alert, first)| async move {
             let seen = this.console(alert).await;
-            this.compose_one(alert, target, mentions, seen.as_ref())
+            this.compose_one(alert, first.as_ref(), target, mentions, seen.as_ref())
         });
         Ok(join_all(composed).await)
     }
@@ -87,6 +93,7 @@ impl Deliverer {
     fn compose_one(
         &self,
         alert: &PendingAlert,
+        first: Option<&FirstMessage>,
         target: &Target,
         mentions: &HashMap<String, String>,
         seen: Option<&Seen>,
@@ -110,9 +117,11 @@ impl Deliverer {
             why,
             age: now.since(alert.task.status_changed),
         });
+        let payload = in_thread(payload, alert, first, target);
         let payload = match target {
             Target::Webhook(_) => {
-                let event = AlertEvent { alert, why, project_url: project_url.as_deref(), console: tail };
+                let follows = first.map(|first| first.key.as_str());
+                let event = AlertEvent { alert, why, project_url: project_url.as_deref(), console: tail, follows };
                 event::alert(self.envelope(&key), event)
             }
             _ => payload,
@@ -128,6 +137,7 @@ impl Deliverer {
             payload,
             alerts,
             whys: read.map(|why: Why| (alert.id, why)).into_iter().collect(),
+            thread: self.thread_of(alert, first, target),
         })
     }
 
@@ -205,7 +215,8 @@ impl Deliverer {
         };
         let (channel, channel_id) = (channel.to_owned(), target.address(channel).to_owned());
         let (kind, whys) = (DeliveryKind::Digest, Vec::new());
-        Ok(target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys }))
+        let thread = None;
+        Ok(target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys, thread }))
     }
 
     async fn compose_notice(&mut self, channel: &str, target: &Target) -> Result<bool, MonitorError> {
@@ -256,8 +267,8 @@ impl Deliverer {
         };
         let (channel, channel_id) = (lane.to_owned(), target.address(lane).to_owned());
         let (kind, method, edits, alerts) = (DeliveryKind::Notice, Method::Post, None, Vec::new());
-        let whys = Vec::new();
-        target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys })
+        let (whys, thread) = (Vec::new(), None);
+        target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys, thread })
     }
 
     fn prefix_of(&self, rule: &str) -> Option<&str> {

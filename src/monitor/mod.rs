@@ -5,6 +5,7 @@ mod backlog;
 mod compose;
 mod deliver;
 mod error;
+mod follow;
 mod health;
 mod heartbeat;
 mod in_flight;
