@@ -316,3 +316,19 @@ fn readme_shows_the_example_config_file_as_it_is() {
     let (_, shown) = readme.split_once("```toml\n").unwrap();
     assert_eq!(shown.split("```\n").next().unwrap(), example);
 }
+
+#[test]
+fn every_key_of_the_example_config_file_is_put_to_the_real_binary() {
+    let example = read("fixtures/config/example.toml");
+    let settings = example.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+    let key = Regex::new(r"(?m)(?:^|[{,] )([a-z_]+) = ").unwrap();
+    let known: BTreeSet<&str> =
+        key.captures_iter(&settings).map(|found| found.extract::<1>().1[0]).filter(|key| !key.is_empty()).collect();
+    assert!(known.len() > 60, "{known:?}");
+    let tests = sources(&root().join("tests/black_box"));
+    // What Rust writes as \n is a new line of the file.
+    let tests: String = tests.iter().map(|path| fs::read_to_string(path).unwrap().replace("\\n", "\n")).collect();
+    let is_tested = |key: &str| Regex::new(&format!(r"\b{key} = ")).unwrap().is_match(&tests);
+    let untested: Vec<&&str> = known.iter().filter(|key| !is_tested(key)).collect();
+    assert!(untested.is_empty(), "no black-box test has {untested:?}");
+}

@@ -20,6 +20,7 @@ mod check;
 mod clearml_faults;
 mod clocks;
 mod config;
+mod config_service;
 mod contrib;
 mod destinations;
 mod digests;
