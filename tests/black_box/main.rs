@@ -35,6 +35,7 @@ mod hostile;
 mod http;
 mod instances;
 mod logs;
+mod message_style;
 mod once;
 mod own_task;
 mod past_alerts;
