@@ -16,10 +16,11 @@ use super::next_rules::NextRules;
 use super::ripe::Ripening;
 use super::send::Unrecorded;
 use super::status::Status;
+use super::telling::Tellings;
 use crate::clearml;
 use crate::clock::Clock;
 use crate::domain::delivery::{DeliveryState, LONGEST_RETRY_AFTER, OnUnknown, Waits};
-use crate::domain::{Lane, Redactor, Rule, Stamp};
+use crate::domain::{Lane, Redactor, Stamp};
 use crate::slack::pacing::DEFAULT_BURST;
 use crate::slack::{self, Class, Pacer, Pauses};
 use crate::store::{Delivery, Method, Store};
@@ -41,8 +42,8 @@ pub struct DeliveryConfig {
     pub host: String,
     /// ClearML's web application, where links are known to lead.
     pub web: Option<String>,
-    /// Each rule's configured text before its alerts.
-    pub prefixes: HashMap<String, String>,
+    /// How each rule tells.
+    pub tellings: Tellings,
     /// More alerts than this at once become a digest; 0 never.
     pub digest_above: u32,
     /// What to do about a lost answer where nobody may look.
@@ -187,8 +188,7 @@ impl Deliverer {
         }
         crate::crash::point("retargeted");
         self.config.destinations.heed_rules(&rules);
-        let prefix = |rule: Rule| rule.style.prefix.map(|prefix| (rule.name, prefix));
-        self.config.prefixes = rules.into_iter().filter_map(prefix).collect();
+        self.config.tellings = Tellings::of(&rules);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! `thread = true`: what follows the first alert about a task, and what the first message shows of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clearml_alerts::sandbox::slack::{Channel, Message};
 use clearml_alerts::sandbox::{Fault, FaultRule, ReceiverOptions, SimulatedReceiver};
@@ -14,7 +14,7 @@ fn rule(world: &World, more: &str) -> PathBuf {
     world.config(&format!("[slack]\nchannel = '{CHANNEL}'\nrate = 0\n[[rule]]\nname = 'vision'\n{more}"))
 }
 
-fn once(world: &World, config: &PathBuf) -> Ended {
+fn once(world: &World, config: &Path) -> Ended {
     let ended = world.run(&["once", "--config", config.to_str().unwrap()]);
     assert_eq!(ended.code, 0, "{ended:?}");
     ended
@@ -190,7 +190,7 @@ fn a_thread_that_takes_no_reply_is_left_for_the_channel() {
 }
 
 /// The answers to two replies are lost: one of them arrived.
-fn lost_replies(world: &World, config: &PathBuf, task: &str, ends: impl Fn(&str)) {
+fn lost_replies(world: &World, config: &Path, task: &str, ends: impl Fn(&str)) {
     world.slack.faults().script([
         FaultRule::next(Fault::apply_then_reset()).on("chat.postMessage"),
         FaultRule::next(Fault::reset()).on("chat.postMessage"),

@@ -1,6 +1,6 @@
 //! Killed at every step of a follow-up: the reply in the thread, and the edit of the first message.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clearml_alerts::sandbox::slack::Message;
 use clearml_alerts::sandbox::{Fault, FaultRule};
@@ -17,7 +17,7 @@ fn config(world: &World) -> PathBuf {
 }
 
 /// Runs `once`, dying at this point; whether it died.
-fn run(world: &World, config: &PathBuf, crash: &str) -> bool {
+fn run(world: &World, config: &Path, crash: &str) -> bool {
     let mut command = world.command(&["once", "--config", config.to_str().unwrap()]);
     let ended = finish(command.env("CLEARML_ALERTS_TEST_CRASH_AT", crash));
     assert!(matches!(ended.code, -1 | 0 | 4), "{ended:?}");

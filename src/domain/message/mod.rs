@@ -7,6 +7,7 @@
 mod alert;
 mod digest;
 pub mod draw;
+mod fields;
 mod follow;
 mod hook;
 mod mention;
@@ -38,6 +39,9 @@ const TEXT_ONLY_CHARACTERS: usize = 3_000;
 const HEADER_CHARACTERS: usize = 150;
 /// Slack's limit for a section's text.
 const SECTION_CHARACTERS: usize = 3_000;
+
+/// The longest text before a message: mentions and prefixes.
+const BEFORE_CHARACTERS: usize = alert::PREFIX_CHARACTERS + mention::PEOPLE_CHARACTERS + 1;
 
 /// Where a message goes: a new one, or in the place of one that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
