@@ -113,6 +113,7 @@ async fn poll_loop(
                     swept = Some(Instant::now());
                 }
                 log.good(&report);
+                log.looked(report.stuck_trouble.as_deref());
             }
             Err(MonitorError::Store(error)) if !error.is_passing() => return Err(error.into()),
             Err(error) => log.failed(&error),
@@ -175,6 +176,8 @@ struct PollLog {
     spoken: HashSet<String>,
     good_since_alive: u32,
     alive_at: Option<Instant>,
+    /// What the last look for stuck tasks said, where it failed.
+    stuck_trouble: Option<String>,
     told_problems: HashSet<RowProblem>,
 }
 
@@ -195,6 +198,18 @@ impl PollLog {
         }
     }
 
+    /// A look that fails is spoken of when it fails otherwise than before, and when it works again.
+    fn looked(&mut self, trouble: Option<&str>) {
+        if self.stuck_trouble.as_deref() == trouble {
+            return;
+        }
+        match trouble {
+            Some(error) => tracing::error!(error, "stuck tasks could not be looked for; outcomes are told as ever"),
+            None => tracing::info!("stuck tasks are looked for again"),
+        }
+        self.stuck_trouble = trouble.map(str::to_owned);
+    }
+
     fn failed(&mut self, error: &MonitorError) {
         self.failures = self.failures.saturating_add(1);
         let text = error.to_string();
@@ -209,6 +224,7 @@ impl PollLog {
 /// Logs what the only poll of `once` brought.
 pub fn log_once(report: &PollReport) {
     log_report(report, &mut HashSet::new());
+    PollLog::default().looked(report.stuck_trouble.as_deref());
 }
 
 /// Logs what one poll brought: each alert, and each row that could not be understood, once.
