@@ -51,6 +51,7 @@ mod slack_flags;
 mod supervised;
 mod terminal;
 mod test_rules;
+mod threads;
 mod trouble;
 mod users;
 mod web;
