@@ -3,8 +3,11 @@
 
 mod backlog;
 mod compose;
+mod consoles;
 mod deliver;
+mod digests;
 mod error;
+mod follow;
 mod health;
 mod heartbeat;
 mod in_flight;
@@ -23,6 +26,7 @@ mod send;
 mod service;
 mod setup;
 mod status;
+mod telling;
 mod tried;
 
 pub use deliver::{Deliverer, DeliveryConfig, Next, StartRequest, is_channel_id, is_refusal};
@@ -40,3 +44,4 @@ pub use retention::{Pace, Retention};
 pub use service::{ServiceConfig, log_once, run};
 pub use setup::{check_slack, find_projects, resolve_users};
 pub use status::{Figures, Histogram, PollResult, Status};
+pub use telling::Tellings;

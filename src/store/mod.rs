@@ -43,6 +43,7 @@ mod slack_users;
 mod space;
 mod span;
 mod statistics;
+mod threads;
 mod upgrade;
 
 use std::fmt;
@@ -76,6 +77,7 @@ pub use sight::{HourCount, ParkedChannel, ToldAlert};
 pub use silences::{ClosedSilence, Ending, NewSilence, SilenceRecord, SilenceSummary};
 pub use site::Limits;
 pub use statistics::{Group, GroupBy, Statistics};
+pub use threads::{StateToShow, Thread};
 pub use upgrade::Upgraded;
 
 use error::Stop;

@@ -139,13 +139,19 @@ pub(super) const OLD_SILENCES: &str =
             WHERE m.silence_id = s.id AND coalesce(d.state, 'pending') NOT IN ('sent', 'dead')) AS may_go
     FROM silences AS s WHERE id > :after ORDER BY id LIMIT :rows";
 
-/// Messages that are done and that nothing names any more.
+/// Messages that are done and that nothing names any more. The first of a thread goes when no message follows it any more,
+/// no alert waits to, and it shows how its task stands.
 pub(super) const OLD_DELIVERIES: &str =
     "SELECT id, id AS place, created_at < :recorded AND coalesce(sent_at, 0) < :recorded AS is_old,
         created_at < :recorded AND coalesce(sent_at, 0) < :recorded AND state IN ('sent', 'dead')
         AND NOT EXISTS (SELECT 1 FROM alerts AS a WHERE a.delivery_id = d.id)
         AND NOT EXISTS (SELECT 1 FROM tellings AS t WHERE t.delivery_id = d.id)
         AND NOT EXISTS (SELECT 1 FROM deliveries AS e WHERE e.edits = d.id)
+        AND NOT EXISTS (SELECT 1 FROM deliveries AS f WHERE f.follows = d.id)
+        AND NOT EXISTS (
+            SELECT 1 FROM threads AS h WHERE h.delivery_id = d.id AND (h.shown <> h.wanted OR EXISTS (
+                SELECT 1 FROM alerts AS w WHERE w.task_id = h.task_id AND w.rule = h.rule AND w.delivery_id IS NULL
+                    AND w.state IN ('pending', 'held'))))
         AND NOT EXISTS (SELECT 1 FROM silence_summaries AS m WHERE m.delivery_id = d.id) AS may_go
     FROM deliveries AS d WHERE id > :after ORDER BY id LIMIT :rows";
 
@@ -220,7 +226,8 @@ pub(super) const REMOVE_ALERT: [&str; 2] =
 pub(super) const REMOVE_TRANSITION: &str = "DELETE FROM transitions WHERE id = ?1";
 pub(super) const REMOVE_SILENCE: [&str; 2] =
     ["DELETE FROM silence_summaries WHERE silence_id = ?1", "DELETE FROM silences WHERE id = ?1"];
-pub(super) const REMOVE_DELIVERY: &str = "DELETE FROM deliveries WHERE id = ?1";
+pub(super) const REMOVE_DELIVERY: [&str; 2] =
+    ["DELETE FROM threads WHERE delivery_id = ?1", "DELETE FROM deliveries WHERE id = ?1"];
 pub(super) const REMOVE_ATTEMPTS: &str =
     "DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE delivery_id = ?1 ORDER BY id LIMIT ?2)";
 
@@ -233,7 +240,9 @@ fn remove_deliveries(tx: &Transaction<'_>, page: &Page, after: i64) -> rusqlite:
         if left == 0 {
             return Ok((Round(Stage::Deliveries(done)), Removed { alerts: 0, others: others + removed }));
         }
-        tx.prepare_cached(REMOVE_DELIVERY)?.execute([id])?;
+        for sql in REMOVE_DELIVERY {
+            tx.prepare_cached(sql)?.execute([id])?;
+        }
         (others, done) = (others + 1, *id);
     }
     Ok((Round(page.next), Removed { alerts: 0, others }))

@@ -17,7 +17,7 @@ fn look(sql: &str) -> String {
 /// Every change of a step, of the rows numbered `id`.
 fn changes(id: i64) -> Vec<String> {
     let statements = prune::REMOVE_ALERT.into_iter().chain(prune::REMOVE_SILENCE);
-    let more = [prune::REMOVE_TRANSITION, prune::REMOVE_ATTEMPTS, prune::REMOVE_DELIVERY];
+    let more = [prune::REMOVE_TRANSITION, prune::REMOVE_ATTEMPTS].into_iter().chain(prune::REMOVE_DELIVERY);
     let sql = |sql: &str| sql.replace("?1", &id.to_string()).replace("?2", "50");
     statements.chain(more).map(sql).collect()
 }
@@ -96,6 +96,8 @@ async fn a_step_removes_a_bounded_number_of_rows_and_a_round_ends() {
     assert_eq!(left("SELECT count(*) FROM tasks"), 1_000);
     // Of runs whose alerts wait: all they have.
     assert_eq!(left("SELECT count(*) FROM transitions"), 20);
-    assert_eq!(left("SELECT count(*) FROM deliveries"), 5);
-    assert_eq!(left("SELECT count(*) FROM attempts WHERE delivery_id <= 1000"), 0);
+    // Five that wait, and four that are to be edited.
+    assert_eq!(left("SELECT count(*) FROM deliveries"), 9);
+    assert_eq!(left("SELECT count(*) FROM threads"), 4);
+    assert_eq!(left("SELECT count(*) FROM attempts WHERE delivery_id <= 1000"), 4);
 }

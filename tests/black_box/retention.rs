@@ -73,6 +73,25 @@ fn what_is_told_and_old_goes_and_whoever_asks_is_told_so() {
 }
 
 #[test]
+fn the_config_file_says_how_long_and_a_flag_says_otherwise() {
+    let (world, _) = world_with_one_told();
+    let_days_pass(&world, 31);
+    let rules = "[[rule]]\nname = 'default'\n";
+    let config = world.config(&format!("[service]\nkeep = '30d'\n[slack]\nchannel = '{CHANNEL}'\n{rules}"));
+    let file = ["--config", config.to_str().unwrap()];
+    let once = |more: &[&str]| {
+        let mut command = world.command(&[&["once"], &file[..], more].concat());
+        finish(command.env("CLEARML_ALERTS_TEST_CLOCK_OFF_BY_MS", (31 * DAY).to_string()))
+    };
+    assert_eq!((once(&["--keep", "all"]).code, alerted(&world)), (0, 1));
+    assert_eq!((once(&["--keep", "32d"]).code, alerted(&world)), (0, 1));
+    assert_eq!((once(&[]).code, alerted(&world)), (0, 0));
+    world.config(&format!("[service]\nkeep = '30'\n[slack]\nchannel = '{CHANNEL}'\n{rules}"));
+    let refused = once(&[]);
+    assert_eq!((refused.code, refused.stderr.contains("is no duration: write 1d or more")), (2, true), "{refused:?}");
+}
+
+#[test]
 fn one_clock_alone_removes_nothing() {
     let (world, _) = world_with_one_told();
     assert_eq!(once_in(&world, 400, &KEEP).code, 0);

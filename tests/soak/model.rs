@@ -18,6 +18,8 @@ const KEEP: Duration = Duration::from_hours(24 * 30);
 const REVENANTS: usize = 60;
 /// Steps that ClearML remembers every task for.
 const REMEMBERED_STEPS: usize = 3;
+/// Between two stamps of one task.
+const MOMENT: Duration = Duration::from_millis(10);
 /// No step takes longer.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -137,23 +139,27 @@ impl Months {
 
     /// Stamped again, taken out of the archive, published, or run again: only the last is news.
     fn an_old_one_comes_back(&mut self) {
+        self.world.clearml.advance(MOMENT);
         if self.old.is_empty() {
             return;
         }
         let (id, name) = self.old[self.random.usize(0..self.old.len())].clone();
         let clearml = &self.world.clearml;
         match self.random.u8(0..4) {
-            0 => clearml.restamp(&id, self.now).unwrap(),
+            0 => clearml.restamp(&id, clearml.now()).unwrap(),
             1 => {
                 clearml.archive(&id).unwrap();
                 clearml.unarchive(&id).unwrap();
-                clearml.restamp(&id, self.now).unwrap();
+                clearml.restamp(&id, clearml.now()).unwrap();
             }
             2 if clearml.task(&id).unwrap().status == Status::Completed => clearml.publish(&id).unwrap(),
             2 => {}
             _ => {
+                // A poll may come between any two of them, and no server stamps all three with one millisecond.
                 clearml.reset(&id).unwrap();
+                clearml.advance(MOMENT);
                 clearml.start_task(&id).unwrap();
+                clearml.advance(MOMENT);
                 clearml.fail(&id, "RuntimeError: again", "again").unwrap();
                 *self.expected.entry(name).or_default() += 1;
                 self.ends += 1;
@@ -187,7 +193,11 @@ impl Months {
             if start.elapsed() >= PATIENCE {
                 let log = self.service.as_ref().unwrap().log();
                 let lines: Vec<&str> = log.lines().rev().take(20).collect();
-                panic!("waited too long for {what}; the log's end, newest first:\n{}", lines.join("\n"));
+                panic!(
+                    "waited too long for {what} ({} ends happened); the log's end, newest first:\n{}",
+                    self.ends,
+                    lines.join("\n")
+                );
             }
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clearml_alerts::domain::delivery::{Answer, Step};
-use clearml_alerts::domain::{Coverage, Task};
+use clearml_alerts::domain::{Coverage, Status, Task, TaskState};
 use clearml_alerts::store::{
     DeliveryKind, HistoryFilter, Method, NewDelivery, NewSilence, Old, Order, Removed, Round, Store, StoreError,
-    Watching,
+    Thread, Watching,
 };
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -171,6 +171,45 @@ fn a_digest_goes_after_its_edits() {
     prune(&store, old(LATER, LATER));
     prune(&store, old(LATER, LATER));
     assert_eq!(store.sql::<i64>("SELECT count(*) FROM deliveries"), 0);
+}
+
+#[test]
+fn the_first_message_of_a_thread_stays_while_something_is_to_follow_it() {
+    let place = Place::in_memory();
+    let store = place.own();
+    let deliveries = || store.texts("SELECT id || ' ' || state FROM deliveries ORDER BY id");
+    let tell_in = |thread: Thread| {
+        let waiting = wait(store.alerts_to_compose(CHANNEL, 10)).unwrap();
+        let numbers: Vec<i64> = waiting.iter().map(|alert| alert.id).collect();
+        let told = NewDelivery { thread: Some(thread), ..message(DeliveryKind::Alert, &numbers) };
+        let delivery = wait(store.enqueue(vec![told], at(20_000))).unwrap()[0];
+        let (answer, step) = sent("1.2");
+        store.send(delivery, answer, step).unwrap();
+    };
+    let fail = |at_millis: i64| {
+        let task = Task { started: Some(at(at_millis)), ..task("t", "failed", at_millis) };
+        store.page(&[task]).unwrap();
+    };
+    fail(1_000);
+    let told = TaskState { run: 1, status: Status::Failed, since: at(1_000) };
+    tell_in(Thread::Begins { rule: rule().name, task_id: "t".to_owned(), told });
+    fail(2_000);
+    store.execute("UPDATE threads SET shown = wanted");
+    prune(&store, old(1_500, LATER));
+    assert_eq!(alerts(&store), ["t pending"]);
+    assert_eq!(deliveries(), ["1 sent"], "the alert that waits is to follow it");
+    tell_in(Thread::Follows(1));
+    prune(&store, old(1_500, LATER));
+    assert_eq!(deliveries(), ["1 sent", "2 sent"], "a message that stays follows it");
+    store.execute("UPDATE threads SET wanted = '{\"run\":3,\"status\":\"queued\",\"since\":3000}'");
+    prune(&store, old(LATER, LATER));
+    assert_eq!(deliveries(), ["1 sent"], "it is to be edited");
+    store.execute("UPDATE threads SET shown = wanted");
+    prune(&store, old(LATER, LATER));
+    assert_eq!((deliveries().len(), store.sql::<i64>("SELECT count(*) FROM threads")), (0, 0));
+    fail(3_000);
+    assert_eq!(alerts(&store), ["t pending"]);
+    assert_eq!(wait(store.first_message(&rule().name, "t")).unwrap(), None, "the next alert begins anew");
 }
 
 #[test]
