@@ -144,6 +144,7 @@ async fn watch(
         refresh: settings.service.refresh,
         channels: start::slack_channels(&monitor.rules),
         status: watched.status.clone(),
+        retention: monitor.retention.take(),
     };
     let told = watched.started(&monitor, context)?;
     let store = monitor.store.clone();
