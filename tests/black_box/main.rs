@@ -34,6 +34,7 @@ mod history;
 mod hostile;
 mod http;
 mod instances;
+mod log_volume;
 mod logs;
 mod message_style;
 mod once;
