@@ -187,8 +187,8 @@ struct PollLog {
     failures: Repeats,
     good_since_alive: u32,
     alive_at: Option<Instant>,
-    /// What the last look for stuck tasks said, where it failed.
-    stuck_trouble: Option<String>,
+    /// Looks for stuck tasks that failed.
+    failed_looks: Repeats,
     told_problems: HashSet<RowProblem>,
 }
 
@@ -207,16 +207,19 @@ impl PollLog {
         }
     }
 
-    /// A look that fails is spoken of when it fails otherwise than before, and when it works again.
+    /// A look for stuck tasks is spoken of like a poll.
     fn looked(&mut self, trouble: Option<&str>) {
-        if self.stuck_trouble.as_deref() == trouble {
-            return;
-        }
         match trouble {
-            Some(error) => tracing::error!(error, "stuck tasks could not be looked for; outcomes are told as ever"),
-            None => tracing::info!("stuck tasks are looked for again"),
+            Some(error) if self.failed_looks.failed(error) != Worth::Nothing => {
+                tracing::error!(error, "stuck tasks could not be looked for; outcomes are told as ever");
+            }
+            Some(_) => {}
+            None => {
+                if let Some(failed_looks) = self.failed_looks.succeeded() {
+                    tracing::info!(failed_looks, "stuck tasks are looked for again");
+                }
+            }
         }
-        self.stuck_trouble = trouble.map(str::to_owned);
     }
 
     fn failed(&mut self, error: &MonitorError) {
