@@ -67,6 +67,7 @@ pub use pages::{PageToRecord, Recorded, RecordedAlert, Watching};
 pub use past::PastOutcome;
 pub use queue::QueueCounts;
 pub use rule_sets::{Heard, Hearing};
+pub use schema::SCHEMA_VERSION;
 pub use sight::{HourCount, ParkedChannel, ToldAlert};
 pub use silences::{ClosedSilence, Ending, NewSilence, SilenceRecord, SilenceSummary};
 pub use site::Limits;
