@@ -7,16 +7,19 @@ pub mod cause;
 pub mod console;
 pub mod decide;
 pub mod delivery;
+pub mod follow;
 pub mod lag;
 pub mod link;
 pub mod message;
 pub mod metric;
 pub mod mrkdwn;
 pub mod redact;
+pub mod repeats;
 pub mod rule;
 pub mod run;
 pub mod silence;
 pub mod stamp;
+pub mod stuck;
 pub mod task;
 pub mod text;
 
@@ -24,10 +27,12 @@ pub use alert::{AlertRecord, AlertState, PendingAlert};
 pub use backoff::Backoff;
 pub use cause::{Cause, Diagnosis, Why};
 pub use decide::{ALERT, Decision, RuleVerdict, decide, hear};
+pub use follow::{FirstMessage, Placement, TaskState};
 pub use lag::console_lag;
 pub use link::WebPages;
 pub use metric::{Finite, LastMetric};
 pub use redact::Redactor;
+pub use repeats::{Repeats, Worth};
 pub use rule::{
     Conditions, Destination, Filter, Lane, ProjectFilter, ProjectPattern, ProjectRegex, Rule, Suppression, UserFilter,
     Verdict,

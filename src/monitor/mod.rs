@@ -3,8 +3,11 @@
 
 mod backlog;
 mod compose;
+mod consoles;
 mod deliver;
+mod digests;
 mod error;
+mod follow;
 mod health;
 mod heartbeat;
 mod in_flight;
@@ -17,11 +20,14 @@ mod prospect;
 mod pulse;
 mod reconcile;
 mod replay;
+mod retention;
 mod ripe;
 mod send;
 mod service;
 mod setup;
 mod status;
+mod stuck;
+mod telling;
 mod tried;
 
 pub use deliver::{Deliverer, DeliveryConfig, Next, StartRequest, is_channel_id, is_refusal};
@@ -35,6 +41,8 @@ pub use projects::Projects;
 pub use prospect::{Prospect, WhyUnseen, prospect};
 pub use pulse::Pulse;
 pub use replay::{Replay, Source, replay, replay_now, wanted};
+pub use retention::{Pace, Retention};
 pub use service::{ServiceConfig, log_once, run};
 pub use setup::{check_slack, find_projects, resolve_users};
 pub use status::{Figures, Histogram, PollResult, Status};
+pub use telling::Tellings;

@@ -7,9 +7,10 @@ use super::error::MonitorError;
 use super::lanes::Target;
 use super::send::BLIND_EDITS;
 use crate::domain::delivery::{DeliveryState, Form, Look, Reconciled, after_look};
-use crate::domain::message::text_needle;
+use crate::domain::message::{is_broadcast, text_needle, thread_of};
+use crate::domain::repeats::is_try_worth_a_line;
 use crate::slack::{Class, Needle, SlackError};
-use crate::store::{Delivery, Method};
+use crate::store::{Delivery, DeliveryKind, Method};
 
 /// How much before the recorded moment of the first try the look begins: clocks have a precision of one second.
 const MARGIN: std::time::Duration = std::time::Duration::from_mins(2);
@@ -24,7 +25,8 @@ impl Deliverer {
                 continue;
             }
             let delivery = self.with_known_conversation(delivery).await?;
-            let resent_blindly = delivery.method == Method::Update && delivery.failures <= BLIND_EDITS;
+            let is_edit = delivery.kind == DeliveryKind::Edit;
+            let resent_blindly = delivery.method == Method::Update && (is_edit || delivery.failures <= BLIND_EDITS);
             let mut found = if resent_blindly { Ok(None) } else { self.look_for(&delivery).await? };
             if found.as_ref().is_err_and(|error| error.class == Class::NotInChannel)
                 && self.join_once(&delivery.channel_id).await
@@ -50,10 +52,12 @@ impl Deliverer {
     async fn heed_unseen(&mut self, delivery: Delivery, target: &Target) -> Result<(), MonitorError> {
         crate::crash::point("look_not_recorded");
         if matches!(target, Target::Webhook(_)) {
-            tracing::info!(
-                delivery = delivery.id,
-                "its answer was lost: sending it again with the same Idempotency-Key"
-            );
+            if is_try_worth_a_line(delivery.tries) {
+                tracing::info!(
+                    delivery = delivery.id,
+                    "its answer was lost: sending it again with the same Idempotency-Key"
+                );
+            }
             let again = Reconciled::Resend { possible_duplicate: false };
             return Ok(self.store.finish_look(delivery, false, again, self.clock.now()).await?);
         }
@@ -102,7 +106,16 @@ impl Deliverer {
         };
         let needle = Needle { key: delivery.key.clone(), text, others };
         let oldest = delivery.first_try_at.unwrap_or(self.slack_now()).minus(MARGIN);
-        Ok(self.slack.find_message(&delivery.channel_id, &needle, oldest).await)
+        let Some(parent) = thread_of(&delivery.payload) else {
+            return Ok(self.slack.find_message(&delivery.channel_id, &needle, oldest).await);
+        };
+        let in_thread = self.slack.find_reply(&delivery.channel_id, &parent, &needle, oldest).await;
+        if is_broadcast(&delivery.payload) && in_thread.as_ref().is_err_and(forbids_reading) {
+            // That it is not among what the channel shows proves nothing: the look was refused, and stays refused.
+            let in_channel = self.slack.find_message(&delivery.channel_id, &needle, oldest).await;
+            return Ok(if let Ok(Some(_)) = in_channel { in_channel } else { in_thread });
+        }
+        Ok(in_thread)
     }
 
     fn log_look(&mut self, delivery: &Delivery, next: &Reconciled) {
@@ -111,6 +124,7 @@ impl Deliverer {
             Reconciled::Sent { .. } => {
                 tracing::info!(delivery = id, "its answer was lost, but the message is in Slack");
             }
+            Reconciled::Resend { .. } if !is_try_worth_a_line(delivery.tries) => {}
             Reconciled::Resend { possible_duplicate: false } => {
                 tracing::info!(delivery = id, "its answer was lost and the message is not in Slack: sending it again");
             }

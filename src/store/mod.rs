@@ -27,6 +27,9 @@ mod open;
 mod outbox;
 mod pages;
 mod past;
+mod prune;
+#[cfg(test)]
+mod prune_costs;
 mod queue;
 mod retarget;
 mod rows;
@@ -37,8 +40,11 @@ mod sight;
 mod silences;
 mod site;
 mod slack_users;
+mod space;
 mod span;
 mod statistics;
+mod stuck;
+mod threads;
 mod upgrade;
 
 use std::fmt;
@@ -65,6 +71,7 @@ pub use monitor::MonitorRecord;
 pub use open::Access;
 pub use pages::{PageToRecord, Recorded, RecordedAlert, Watching};
 pub use past::PastOutcome;
+pub use prune::{Old, Removed, Round};
 pub use queue::QueueCounts;
 pub use rule_sets::{Heard, Hearing};
 pub use schema::SCHEMA_VERSION;
@@ -72,6 +79,8 @@ pub use sight::{HourCount, ParkedChannel, ToldAlert};
 pub use silences::{ClosedSilence, Ending, NewSilence, SilenceRecord, SilenceSummary};
 pub use site::Limits;
 pub use statistics::{Group, GroupBy, Statistics};
+pub use stuck::{StuckLook, StuckRecorded};
+pub use threads::{StateToShow, Thread};
 pub use upgrade::Upgraded;
 
 use error::Stop;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Destination, ProjectFilter, ProjectPattern, Rule, Stuck, TagFilter, UserFilter};
+use super::{Destination, Field, ProjectFilter, ProjectPattern, Rule, Stuck, Style, TagFilter, Times, UserFilter};
 use crate::domain::message::words;
 use crate::domain::task::Outcome;
 
 impl Rule {
     /// What it watches, in short: `failed, aborted tasks of every project`.
     pub fn watches(&self) -> String {
-        let outcomes: Vec<&str> = Outcome::ALL
+        let outcomes: Vec<&str> = Outcome::ENDS
             .into_iter()
             .filter(|outcome| self.conditions.outcomes.contains(*outcome))
             .map(words::outcome)
@@ -73,8 +73,13 @@ impl Rule {
             let zone = quiet.zone.iana_name().unwrap_or("its own time zone");
             format!("quiet from {} to {} ({zone})", clock(quiet.from), clock(quiet.to))
         });
+        let prefix = self.style.prefix.as_ref().map(|prefix| format!("messages begin with {prefix}"));
         [
+            prefix,
             self.style.mention_owner.then(|| "mentions the owner".to_owned()),
+            console(self.style.console_lines),
+            self.style.fields.as_deref().map(fields),
+            times(&self.style.times),
             timing.hold.map(|hold| format!("waits {} and drops what was started again", time(hold))),
             quiet,
             timing.urgent.then(|| "urgent: passes quiet hours".to_owned()),
@@ -86,6 +91,27 @@ impl Rule {
         .into_iter()
         .flatten()
         .collect()
+    }
+}
+
+fn console(lines: usize) -> Option<String> {
+    match lines {
+        Style::CONSOLE_LINES => None,
+        0 => Some("no console".to_owned()),
+        1 => Some("the last console line".to_owned()),
+        lines => Some(format!("up to {lines} console lines")),
+    }
+}
+
+fn fields(fields: &[Field]) -> String {
+    let words: Vec<&str> = fields.iter().map(|field| field.as_str()).collect();
+    if words.is_empty() { "no fields".to_owned() } else { format!("fields {}", words.join(", ")) }
+}
+
+fn times(times: &Times) -> Option<String> {
+    match times {
+        Times::Reader => None,
+        Times::Zone(zone) => Some(format!("times in {}", zone.iana_name().unwrap_or("one time zone"))),
     }
 }
 
@@ -125,9 +151,15 @@ fn tags(what: &str, filter: &TagFilter) -> Option<String> {
     (!parts.is_empty()).then(|| format!("with {what} {}", parts.join(" and ")))
 }
 
+impl Stuck {
+    /// In words: `silent for 1 h or on one iteration for 3 h`.
+    pub fn in_words(&self) -> String {
+        let silent = self.silent.map(|silent| format!("silent for {}", time(silent)));
+        let iteration = self.iteration.map(|iteration| format!("on one iteration for {}", time(iteration)));
+        silent.into_iter().chain(iteration).collect::<Vec<_>>().join(" or ")
+    }
+}
+
 fn stuck(stuck: &Stuck) -> String {
-    let silent = stuck.silent.map(|silent| format!("silent for {}", time(silent)));
-    let iteration = stuck.iteration.map(|iteration| format!("on one iteration for {}", time(iteration)));
-    let parts: Vec<String> = [silent, iteration].into_iter().flatten().collect();
-    format!("also tells of running tasks that are {}", parts.join(" or "))
+    format!("also tells of running tasks that are {}", stuck.in_words())
 }
