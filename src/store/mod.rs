@@ -40,6 +40,7 @@ mod slack_users;
 mod span;
 mod statistics;
 mod upgrade;
+mod waiting;
 
 use std::fmt;
 use std::path::Path;
@@ -54,7 +55,7 @@ pub use attempts::{Attempt, AttemptResult};
 pub use backup::{Overwrite, Restored};
 pub use channels::{ChannelRecord, Pause};
 pub use dead::{Retried, Which};
-pub use deliveries::{Delivery, DeliveryKind, Method, NewDelivery};
+pub use deliveries::{Delivery, DeliveryKind, DigestLine, Due, Method, NewDelivery};
 pub use error::StoreError;
 pub use exclusion::Exclusion;
 pub use explain::{MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord};

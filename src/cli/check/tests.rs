@@ -181,7 +181,14 @@ fn the_database_in_every_state() {
         database::last_poll(&watching, hours_later),
     ];
     items.extend(database::queue(QueueCounts::default()));
-    items.extend(database::queue(QueueCounts { pending: 3, held: 2, unknown: 1, dead: 4, oldest_at: None }));
+    items.extend(database::queue(QueueCounts {
+        pending: 3,
+        by_rule: 5,
+        held: 2,
+        unknown: 1,
+        dead: 4,
+        oldest_at: None,
+    }));
     insta::assert_snapshot!("database", shown(items));
 }
 
