@@ -9,12 +9,13 @@ use tokio::time::Instant;
 use super::consoles::Seen;
 use super::deliver::{Deliverer, Next};
 use super::error::MonitorError;
+use super::follow::{Placed, in_thread};
 use super::lanes::Target;
 use crate::domain::message::{
     self, AlertMessage, SilenceNotice, StartNotice, compose_alert, compose_silence_end, compose_start,
 };
 use crate::domain::rule::Style;
-use crate::domain::{Diagnosis, PendingAlert, Redactor, Task, Why};
+use crate::domain::{Diagnosis, FirstMessage, PendingAlert, Redactor, Task, Why};
 use crate::store::{DeliveryKind, DigestLine, Method, NewDelivery, SilenceSummary};
 use crate::webhook::event::{self, AlertEvent, Envelope};
 
@@ -43,22 +44,28 @@ impl Deliverer {
             let (waiting, bare) = alerts.into_iter().partition(|alert| self.console_lines(alert, target) > 0);
             let (mut ripe, first) = self.ripening.sort(waiting, server_time, longest, Instant::now());
             ripe.extend::<Vec<PendingAlert>>(bare);
+            ripe.sort_by_key(|alert| (alert.task.status_changed, alert.id));
             if let (true, Some(at)) = (ripe.is_empty(), first) {
                 return Ok(Next::At(at));
             }
-            self.alerts(&ripe, target).await?
+            let placed = self.placed(ripe, target).await?;
+            if placed.is_empty() {
+                return Ok(first.map_or(Next::Idle, Next::At));
+            }
+            self.alerts(&placed, target).await?
         };
         self.store.enqueue(composed, self.clock.now()).await?;
         crate::crash::point("payload_stored");
         Ok(Next::Now)
     }
 
-    async fn alerts(&mut self, alerts: &[PendingAlert], target: &Target) -> Result<Vec<NewDelivery>, MonitorError> {
-        let mentions = if target.has_mentions() { self.mentions_of(alerts).await? } else { HashMap::new() };
+    async fn alerts(&mut self, placed: &[Placed], target: &Target) -> Result<Vec<NewDelivery>, MonitorError> {
+        let alerts: Vec<PendingAlert> = placed.iter().map(|(alert, _)| alert.clone()).collect();
+        let mentions = if target.has_mentions() { self.mentions_of(&alerts).await? } else { HashMap::new() };
         let (this, mentions) = (&*self, &mentions);
-        let composed = alerts.iter().map(|alert| async move {
+        let composed = placed.iter().map(|(alert, first)| async move {
             let seen = this.console(alert, this.console_lines(alert, target)).await;
-            this.compose_one(alert, target, mentions, seen.as_ref())
+            this.compose_one(alert, first.as_ref(), target, mentions, seen.as_ref())
         });
         Ok(join_all(composed).await)
     }
@@ -74,6 +81,7 @@ impl Deliverer {
     fn compose_one(
         &self,
         alert: &PendingAlert,
+        first: Option<&FirstMessage>,
         target: &Target,
         mentions: &HashMap<String, String>,
         seen: Option<&Seen>,
@@ -104,9 +112,11 @@ impl Deliverer {
             style: &telling.style,
             metric: telling.metric.as_ref(),
         });
+        let payload = in_thread(payload, alert, first, target);
         let payload = match target {
             Target::Webhook(_) => {
-                let event = AlertEvent { alert, why, project_url: project_url.as_deref(), console: tail };
+                let follows = first.map(|first| first.key.as_str());
+                let event = AlertEvent { alert, why, project_url: project_url.as_deref(), console: tail, follows };
                 event::alert(self.envelope(&key), event)
             }
             _ => payload,
@@ -123,6 +133,7 @@ impl Deliverer {
             alerts,
             line: DigestLine::default(),
             whys: read.map(|why: Why| (alert.id, why)).into_iter().collect(),
+            thread: self.thread_of(alert, first, target),
         })
     }
 
@@ -184,8 +195,8 @@ impl Deliverer {
         };
         let (channel, channel_id) = (lane.to_owned(), target.address(lane).to_owned());
         let (kind, method, edits, alerts) = (DeliveryKind::Notice, Method::Post, None, Vec::new());
-        let (line, whys) = (DigestLine::default(), Vec::new());
-        target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, line, whys })
+        let (line, whys, thread) = (DigestLine::default(), Vec::new(), None);
+        target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, line, whys, thread })
     }
 
     fn web_pages(&self) -> Option<crate::domain::WebPages> {

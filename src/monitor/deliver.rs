@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
 use super::error::MonitorError;
+use super::follow::is_waiting_edit;
 use super::in_flight::InFlight;
 use super::lanes::Destinations;
 use super::next_rules::NextRules;
@@ -288,11 +289,19 @@ impl Deliverer {
             return Ok(wait);
         }
         let skip_unknown = self.config.on_unknown == OnUnknown::Hold;
-        let Some(delivery) = self.store.next_delivery(channel, skip_unknown).await? else {
-            return Ok(match self.compose_due(channel, &target).await? {
-                Next::Now => Next::Now,
-                composed => composed.sooner(self.next_look(channel).await?),
-            });
+        let next = self.store.next_delivery(channel, skip_unknown).await?;
+        // What shows how a task stands keeps no alert waiting.
+        let composed = if next.as_ref().is_none_or(is_waiting_edit) {
+            self.compose_due(channel, &target).await?
+        } else {
+            Next::Idle
+        };
+        if composed == Next::Now {
+            return Ok(Next::Now);
+        }
+        let Some(delivery) = next else {
+            let edited = self.compose_state(channel, &target).await?;
+            return Ok(composed.sooner(edited).sooner(self.next_look(channel).await?));
         };
         if !matches!(delivery.state, DeliveryState::Pending | DeliveryState::Held) {
             // What may have arrived is looked for first, be its time as near as it may.
@@ -303,7 +312,7 @@ impl Deliverer {
             return Ok(Next::Now);
         }
         if let Some(wait) = self.must_wait(&delivery) {
-            return Ok(wait);
+            return Ok(composed.sooner(wait));
         }
         self.send(delivery, target).await
     }

@@ -135,7 +135,20 @@ impl Deliverer {
         };
         let (channel, channel_id) = (channel.to_owned(), target.address(channel).to_owned());
         let (kind, whys) = (DeliveryKind::Digest, Vec::new());
-        Ok(target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, line, whys }))
+        let thread = None;
+        Ok(target.takes(NewDelivery {
+            kind,
+            method,
+            edits,
+            channel,
+            channel_id,
+            key,
+            payload,
+            alerts,
+            line,
+            whys,
+            thread,
+        }))
     }
 
     /// What the messages of the rules look like that have something to tell, each rule once.

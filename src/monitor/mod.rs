@@ -7,6 +7,7 @@ mod consoles;
 mod deliver;
 mod digests;
 mod error;
+mod follow;
 mod health;
 mod heartbeat;
 mod in_flight;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
 use super::rows::{maybe_stamp, outcome, stamp, unreadable};
-use super::{Store, StoreError, channels, monitor, rule_sets, silences, waiting};
+use super::{Store, StoreError, channels, monitor, rule_sets, silences, threads, waiting};
 use crate::domain::rule::Wait;
 use crate::domain::{
     AlertState, Change, Decision, Diagnosis, Ended, KnownTask, Outcome, OutcomeSet, Redactor, Rule, RuleVerdict,
@@ -111,6 +111,7 @@ fn record_page(tx: &Transaction<'_>, page: &PageToRecord) -> rusqlite::Result<Re
         save_transition(tx, task, &decision, asked, is_watched, page.now)?;
         recorded.alerts.extend(waiting::drop_retried(tx, task, &decision)?);
         save_verdicts(tx, task, &decision, page, &mut recorded)?;
+        threads::note(tx, &task.id, &decision.observation, rules)?;
     }
     match page.watching {
         Watching::Baseline => {}

@@ -188,6 +188,7 @@ pub(crate) fn message(kind: DeliveryKind, alerts: &[i64]) -> NewDelivery {
         alerts: alerts.to_vec(),
         line: DigestLine::default(),
         whys: Vec::new(),
+        thread: None,
     }
 }
 
@@ -239,6 +240,7 @@ impl Short for Store {
             kind: if kind == "alert" { DeliveryKind::Alert } else { DeliveryKind::Digest },
             method: Method::Post,
             edits: None,
+            follows: None,
             channel,
             channel_id: CHANNEL_ID.to_owned(),
             key: String::new(),

@@ -8,6 +8,7 @@ mod alert;
 mod digest;
 pub mod draw;
 mod fields;
+mod follow;
 mod hook;
 mod mention;
 mod notice;
@@ -19,6 +20,7 @@ use serde_json::{Map, Value, json};
 
 pub use alert::{AlertMessage, compose_alert, first_reason};
 pub use digest::{DigestItem, DigestMessage, compose_digest};
+pub use follow::{as_reply, is_broadcast, thread_of, with_state};
 pub use hook::for_incoming_webhook;
 pub use mention::{mention, with_mentions};
 pub use notice::{SilenceNotice, StartNotice, compose_silence_end, compose_start, compose_test};
