@@ -16,7 +16,7 @@ use crate::domain::message::{
 };
 use crate::domain::rule::Style;
 use crate::domain::{Diagnosis, FirstMessage, PendingAlert, Redactor, Task, Why};
-use crate::store::{DeliveryKind, DigestLine, Method, NewDelivery, SilenceSummary};
+use crate::store::{DeliveryKind, DigestSeries, Method, NewDelivery, SilenceSummary};
 use crate::webhook::event::{self, AlertEvent, Envelope};
 
 /// Alerts composed at once: their consoles are fetched side by side.
@@ -131,7 +131,7 @@ impl Deliverer {
             key,
             payload,
             alerts,
-            line: DigestLine::default(),
+            series: DigestSeries::default(),
             whys: read.map(|why: Why| (alert.id, why)).into_iter().collect(),
             thread: self.thread_of(alert, first, target),
         })
@@ -195,8 +195,20 @@ impl Deliverer {
         };
         let (channel, channel_id) = (lane.to_owned(), target.address(lane).to_owned());
         let (kind, method, edits, alerts) = (DeliveryKind::Notice, Method::Post, None, Vec::new());
-        let (line, whys, thread) = (DigestLine::default(), Vec::new(), None);
-        target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, line, whys, thread })
+        let (series, whys, thread) = (DigestSeries::default(), Vec::new(), None);
+        target.takes(NewDelivery {
+            kind,
+            method,
+            edits,
+            channel,
+            channel_id,
+            key,
+            payload,
+            alerts,
+            series,
+            whys,
+            thread,
+        })
     }
 
     fn web_pages(&self) -> Option<crate::domain::WebPages> {

@@ -9,7 +9,7 @@ use super::lanes::Target;
 use crate::domain::message::{self, DigestItem, DigestMessage, Place, compose_digest};
 use crate::domain::rule::{Style, Times};
 use crate::domain::{Cause, PendingAlert, Redactor};
-use crate::store::{Delivery, DeliveryKind, DigestLine, Due, Method, NewDelivery};
+use crate::store::{Delivery, DeliveryKind, DigestSeries, Due, Method, NewDelivery};
 use crate::webhook::event;
 
 /// Alerts that one digest takes up at once.
@@ -33,7 +33,7 @@ struct Group {
 
 /// A digest that is to be composed.
 pub(super) struct DigestDue {
-    line: DigestLine,
+    series: DigestSeries,
     rules: Vec<String>,
     /// The message that it edits, if the flood lasts.
     open: Option<Delivery>,
@@ -80,16 +80,16 @@ impl Deliverer {
         if above == 0 || waiting == 0 {
             return Ok(None);
         }
-        let line = DigestLine { rule: group.own.clone(), quiet };
-        let open = self.open_digest(lane, &line).await?;
+        let series = DigestSeries { rule: group.own.clone(), quiet };
+        let open = self.open_digest(lane, &series).await?;
         let is_due = open.is_some() || waiting > above;
-        Ok(is_due.then(|| DigestDue { line, rules: group.rules.clone(), open }))
+        Ok(is_due.then(|| DigestDue { series, rules: group.rules.clone(), open }))
     }
 
     /// The digest that is still to be edited, if the flood lasts.
-    async fn open_digest(&self, channel: &str, line: &DigestLine) -> Result<Option<Delivery>, MonitorError> {
+    async fn open_digest(&self, channel: &str, series: &DigestSeries) -> Result<Option<Delivery>, MonitorError> {
         let now = self.clock.now();
-        let found = self.store.open_digest(channel, line, now.minus(DIGEST_AGE), now.minus(FLOOD_LASTS)).await?;
+        let found = self.store.open_digest(channel, series, now.minus(DIGEST_AGE), now.minus(FLOOD_LASTS)).await?;
         Ok(found.filter(|digest| digest.message_ts.is_some()))
     }
 
@@ -99,9 +99,9 @@ impl Deliverer {
         target: &Target,
         due: DigestDue,
     ) -> Result<NewDelivery, MonitorError> {
-        let DigestDue { line, rules, open } = due;
+        let DigestDue { series, rules, open } = due;
         let batch = if matches!(target, Target::Webhook(_)) { EVENT_BATCH } else { DIGEST_BATCH };
-        let new = self.store.alerts_to_digest(channel, &rules, line.quiet, batch).await?;
+        let new = self.store.alerts_to_digest(channel, &rules, series.quiet, batch).await?;
         let mut told = match &open {
             Some(digest) => self.store.alerts_of_digest(digest.id).await?,
             None => Vec::new(),
@@ -123,7 +123,8 @@ impl Deliverer {
         let first = told.first().map_or(0, |alert| alert.id);
         let id = format!("{first}-{}", self.clock.now().as_millis());
         let (prefix, instance) = (prefix.as_deref(), self.config.instance.as_str());
-        let message = DigestMessage { items: &items, prefix, instance, id: &id, times: &times, kept_quiet: line.quiet };
+        let message =
+            DigestMessage { items: &items, prefix, instance, id: &id, times: &times, kept_quiet: series.quiet };
         let (payload, key) = compose_digest(&place, &message);
         let (method, edits) = match open {
             Some(digest) => (Method::Update, Some(digest.id)),
@@ -145,7 +146,7 @@ impl Deliverer {
             key,
             payload,
             alerts,
-            line,
+            series,
             whys,
             thread,
         }))

@@ -9,7 +9,7 @@ use super::lanes::Target;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::follow::{is_broadcast, place};
 use crate::domain::{FirstMessage, PendingAlert, Placement, TaskState, message};
-use crate::store::{Delivery, DeliveryKind, DigestLine, Method, NewDelivery, StateToShow, Thread};
+use crate::store::{Delivery, DeliveryKind, DigestSeries, Method, NewDelivery, StateToShow, Thread};
 
 /// An alert, and the message that it follows.
 pub(super) type Placed = (PendingAlert, Option<FirstMessage>);
@@ -88,7 +88,7 @@ fn edit_of(due: StateToShow, channel: &str) -> NewDelivery {
         channel_id: due.address,
         key: due.key,
         alerts: Vec::new(),
-        line: DigestLine::default(),
+        series: DigestSeries::default(),
         whys: Vec::new(),
         thread: None,
     }

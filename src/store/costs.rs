@@ -62,7 +62,7 @@ fn asked() -> Vec<(&'static str, String, Values)> {
         ("alerts_to_compose", outbox::alerts_to_compose(), values([&"#b", &8])),
         ("due_by_rule", outbox::due_by_rule(), values([&"#b"])),
         ("alerts_to_digest", outbox::alerts_to_digest(), values([&"#b", &"[\"w\"]", &0, &8])),
-        ("any wait over", waiting::any_over(), values([&far, &far])),
+        ("any wait over", waiting::ANY_OVER.to_owned(), values([&far, &far])),
         ("end holds", waiting::END_HOLDS.to_owned(), values([&far, &far])),
         ("drop retried", waiting::DROP_RETRIED.to_owned(), values([&"t7", &2, &"x"])),
         ("channels_with_work", outbox::channels_with_work(), values([])),

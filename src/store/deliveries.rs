@@ -69,7 +69,7 @@ impl Method {
 
 /// Which digests of its lane a message belongs to: a digest is only edited by its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DigestLine {
+pub struct DigestSeries {
     /// The rule that has digests of its own; `None`: those that the other rules of the lane share.
     pub rule: Option<String>,
     /// It tells what quiet hours kept.
@@ -107,7 +107,7 @@ pub struct NewDelivery {
     /// The alerts it tells.
     pub alerts: Vec<i64>,
     /// Of a digest: which ones it belongs to.
-    pub line: DigestLine,
+    pub series: DigestSeries,
     /// What their consoles told of why their tasks ended: known better now than when they were recorded.
     pub whys: Vec<(i64, Why)>,
     /// How it takes part in a thread.

@@ -56,7 +56,7 @@ pub use attempts::{Attempt, AttemptResult};
 pub use backup::{Overwrite, Restored};
 pub use channels::{ChannelRecord, Pause};
 pub use dead::{Retried, Which};
-pub use deliveries::{Delivery, DeliveryKind, DigestLine, Due, Method, NewDelivery};
+pub use deliveries::{Delivery, DeliveryKind, DigestSeries, Due, Method, NewDelivery};
 pub use error::StoreError;
 pub use exclusion::Exclusion;
 pub use explain::{MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord};

@@ -8,7 +8,7 @@ use super::deliveries::{DELIVERY_COLUMNS, PENDING_COLUMNS, delivery, pending_ale
 use super::error::Stop;
 use super::rows::{count, maybe_stamp};
 use super::{
-    Delivery, DeliveryKind, DigestLine, Due, NewDelivery, Store, StoreError, Thread, channels, monitor, threads,
+    Delivery, DeliveryKind, DigestSeries, Due, NewDelivery, Store, StoreError, Thread, channels, monitor, threads,
 };
 use crate::domain::delivery::{DeliveryState, Form};
 use crate::domain::{AlertState, Lane, PendingAlert, Stamp};
@@ -144,18 +144,19 @@ impl Store {
         .await
     }
 
-    /// The newest digest of this line of `channel` that may still be edited: shown after `shown_after`, and it or its
+    /// The newest digest of this series of `channel` that may still be edited: shown after `shown_after`, and it or its
     /// newest edit after `active_after`.
     pub async fn open_digest(
         &self,
         channel: &str,
-        line: &DigestLine,
+        series: &DigestSeries,
         shown_after: Stamp,
         active_after: Stamp,
     ) -> Result<Option<Delivery>, StoreError> {
-        let (channel, line) = (channel.to_owned(), line.clone());
+        let (channel, series) = (channel.to_owned(), series.clone());
         self.read(move |connection| {
-            let parameters = params![channel, shown_after.as_millis(), active_after.as_millis(), line.rule, line.quiet];
+            let parameters =
+                params![channel, shown_after.as_millis(), active_after.as_millis(), series.rule, series.quiet];
             connection.prepare_cached(&open_digest())?.query_row(parameters, delivery).optional()
         })
         .await
@@ -261,7 +262,7 @@ pub(super) fn insert(tx: &Transaction<'_>, new: &NewDelivery, now: Stamp) -> Res
             ":follows": follows, ":channel": new.channel,
             ":channel_id": new.channel_id, ":key": new.key, ":payload": new.payload,
             ":form": Form::first(Lane::of(&new.channel)).as_str(), ":state": state.as_str(),
-            ":reason": reason, ":digest_rule": new.line.rule, ":digest_quiet": new.line.quiet,
+            ":reason": reason, ":digest_rule": new.series.rule, ":digest_quiet": new.series.quiet,
             ":now": now.as_millis(),
         },
         |row| row.get(0),

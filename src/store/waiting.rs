@@ -18,7 +18,7 @@ impl Store {
     pub async fn release_waiting(&self, server_now: Stamp, now: Stamp) -> Result<usize, StoreError> {
         let bounds = [server_now.as_millis(), server_now.plus(LONGEST_WAIT).as_millis()];
         let is_any =
-            move |connection: &Connection| connection.prepare_cached(&any_over())?.query_row(bounds, |row| row.get(0));
+            move |connection: &Connection| connection.prepare_cached(ANY_OVER)?.query_row(bounds, |row| row.get(0));
         if !self.read(is_any).await? {
             return Ok(0);
         }
@@ -32,12 +32,9 @@ impl Store {
     }
 }
 
-pub(super) fn any_over() -> String {
-    format!(
-        "SELECT EXISTS (SELECT 1 FROM alerts WHERE wait_until <= ?1) OR EXISTS (SELECT 1 FROM alerts WHERE wait_until > ?2)
-             OR EXISTS (SELECT 1 FROM alerts WHERE hold_until <= ?1)"
-    )
-}
+pub(super) const ANY_OVER: &str =
+    "SELECT EXISTS (SELECT 1 FROM alerts WHERE wait_until <= ?1) OR EXISTS (SELECT 1 FROM alerts WHERE wait_until > ?2)
+         OR EXISTS (SELECT 1 FROM alerts WHERE hold_until <= ?1)";
 
 /// From here on nothing drops them, be they kept quiet for longer.
 pub(super) const END_HOLDS: &str = "UPDATE alerts SET hold_until = NULL WHERE hold_until <= ?1 OR hold_until > ?2";

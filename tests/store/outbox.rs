@@ -3,7 +3,7 @@
 use clearml_alerts::domain::delivery::{Answer, DeliveryState, Form, Reconciled, Step};
 use clearml_alerts::domain::{AlertState, Stamp};
 use clearml_alerts::store::{
-    Attempt, DeliveryKind, DigestLine, HistoryFilter, Method, NewDelivery, Order, Store, StoreError,
+    Attempt, DeliveryKind, DigestSeries, HistoryFilter, Method, NewDelivery, Order, Store, StoreError,
 };
 
 use crate::support::{CHANNEL, Place, Short, at, message, sent, wait};
@@ -239,14 +239,14 @@ fn a_digest_tells_many_and_an_edit_tells_more() {
     let digest = store.post(&alerts[..2]);
     let (answer, step) = sent("7.7");
     store.send(digest, answer, step).unwrap();
-    let open = wait(store.open_digest(CHANNEL, &DigestLine::default(), at(0), at(0))).unwrap().unwrap();
+    let open = wait(store.open_digest(CHANNEL, &DigestSeries::default(), at(0), at(0))).unwrap().unwrap();
     assert_eq!((open.id, open.message_ts.as_deref()), (digest, Some("7.7")));
     assert!(
-        wait(store.open_digest(CHANNEL, &DigestLine::default(), at(31_001), at(0))).unwrap().is_none(),
+        wait(store.open_digest(CHANNEL, &DigestSeries::default(), at(31_001), at(0))).unwrap().is_none(),
         "too old to be edited"
     );
     assert!(
-        wait(store.open_digest(CHANNEL, &DigestLine::default(), at(0), at(31_001))).unwrap().is_none(),
+        wait(store.open_digest(CHANNEL, &DigestSeries::default(), at(0), at(31_001))).unwrap().is_none(),
         "the flood is over"
     );
     let edit =
@@ -257,7 +257,7 @@ fn a_digest_tells_many_and_an_edit_tells_more() {
     store.check();
     assert_eq!(store.states(), [AlertState::Sent, AlertState::Sent, AlertState::Pending]);
     assert!(
-        wait(store.open_digest(CHANNEL, &DigestLine::default(), at(0), at(0))).unwrap().is_none(),
+        wait(store.open_digest(CHANNEL, &DigestSeries::default(), at(0), at(0))).unwrap().is_none(),
         "its message is gone"
     );
     assert!(store.history(&HistoryFilter::default(), Order::Newest).unwrap().is_empty(), "limit 0");
