@@ -37,6 +37,7 @@ mod instances;
 mod logs;
 mod message_style;
 mod once;
+mod own_digests;
 mod own_task;
 mod past_alerts;
 mod projects;
