@@ -1,12 +1,15 @@
 -- The whole memory of clearml-alerts. One file belongs to one monitor and one ClearML server.
 --
--- All times are INTEGER milliseconds since 1970, UTC. Those named status_changed, started, watermark, watch_from, ended_*
--- and …_until of an alert are by the ClearML server's clock; all others (…_at) by this machine's, and they decide nothing
--- about tasks.
+-- All times are INTEGER milliseconds since 1970, UTC. Those named status_changed, started, since, watermark, watch_from,
+-- ended_* and …_until of an alert are by the ClearML server's clock; all others (…_at) by this machine's, and they decide
+-- nothing about tasks.
 --
 -- The way of an alert: a page of a poll is recorded in one transaction (tasks, transitions, alerts, watermark). Alerts
 -- that are to be told become a delivery: one message with its exact payload. Every try to send it is an attempt,
 -- written before the request and completed after it.
+--
+-- With `--keep`, what was told goes when it is old: alerts, then the status changes of their runs, silences, and messages
+-- that nothing names any more. Tasks stay for ever: their rows tell news from what is known.
 
 -- One row: whose database this is, and how far it has read.
 CREATE TABLE monitor (
@@ -19,7 +22,8 @@ CREATE TABLE monitor (
     hidden_from     INTEGER,            -- hidden tasks are watched too, and decided from this stamp on; NULL: no rule asks for them
     last_poll_at    INTEGER,            -- when the last good poll ended
     announced_at    INTEGER,            -- when the last start message was handed to delivery
-    service_task    TEXT                -- the task that stands for this monitor in ClearML; NULL where it has none
+    service_task    TEXT,               -- the task that stands for this monitor in ClearML; NULL where it has none
+    kept_from       INTEGER             -- alerts of outcomes stamped before this may have been removed (`--keep`); NULL: none ever was
 ) STRICT;
 
 -- Every task seen, with its last status: what tells news from what is known.
@@ -78,7 +82,8 @@ CREATE TABLE alerts (
     rule            TEXT NOT NULL,
     task_id         TEXT NOT NULL REFERENCES tasks (task_id),
     run             INTEGER NOT NULL,
-    outcome         TEXT NOT NULL CHECK (outcome IN ('failed', 'completed', 'stopped')),
+    outcome         TEXT NOT NULL CHECK (outcome IN ('failed', 'completed', 'stopped', 'stuck')), -- stuck: it runs, and does not move
+    episode         INTEGER NOT NULL DEFAULT 0, -- of a stuck one: how often it was stuck in this run, from 1; an end has none
     status_changed  INTEGER NOT NULL,   -- the stamp of the outcome as first seen
     task_name       TEXT NOT NULL,      -- this and the next four: as they were when the alert was decided
     project_id      TEXT,
@@ -87,8 +92,9 @@ CREATE TABLE alerts (
     user            TEXT,
     state           TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'unknown', 'held', 'sent', 'dead', 'suppressed')),
     filter          TEXT,               -- for a suppressed one: the filter that spoke
-    cause           TEXT,               -- why the task ended, in a word: crash, cuda_out_of_memory, aborted_by_user, …; NULL: it completed
-    cause_detail    TEXT,               -- the same in one line for a person, without secrets; from the row, then from the console, once it was read
+    cause           TEXT,               -- why the task ended, in a word: crash, cuda_out_of_memory, aborted_by_user, …; NULL: it completed, or runs
+    cause_detail    TEXT,               -- the same in one line for a person, without secrets; from the row, then from the console, once it was read;
+                                        --   of a stuck one what has not moved, and since when
     reason          TEXT,               -- why it is in this state, for a person; NULL where there is nothing to say
     channel         TEXT NOT NULL,      -- the lane it goes into: a channel as the user named it, owner:ID, slack-webhook:NAME, webhook:NAME
     detour          TEXT,               -- why it went to its rule's other channel: its owner is not known at Slack
@@ -104,7 +110,8 @@ CREATE TABLE alerts (
     created_at      INTEGER NOT NULL,
     sent_at         INTEGER,
     dropped_at      INTEGER,            -- when a person gave up a dead one for good (`dead drop`)
-    UNIQUE (rule, task_id, run, outcome), -- what makes a second alert about the same end impossible
+    UNIQUE (rule, task_id, run, outcome, episode), -- what makes a second alert about the same end impossible
+    CHECK ((outcome = 'stuck') = (episode > 0)),
     CHECK (state NOT IN ('sending', 'unknown', 'sent') OR delivery_id IS NOT NULL), -- only a message can have been sent
     CHECK ((state = 'sent') = (sent_at IS NOT NULL)),
     CHECK ((state = 'suppressed') = (filter IS NOT NULL)),
@@ -138,6 +145,9 @@ CREATE VIRTUAL TABLE alert_names USING fts5 (task_name, content = '', columnsize
 CREATE TRIGGER alert_named AFTER INSERT ON alerts BEGIN
     INSERT INTO alert_names (rowid, task_name) VALUES (new.id, new.task_name);
 END;
+CREATE TRIGGER alert_unnamed AFTER DELETE ON alerts BEGIN
+    INSERT INTO alert_names (alert_names, rowid, task_name) VALUES ('delete', old.id, old.task_name);
+END;
 
 -- What is not to be told for a while. An outcome that a silence covers is recorded as suppressed, with the silence.
 CREATE TABLE silences (
@@ -163,6 +173,7 @@ CREATE TABLE silence_summaries (
     PRIMARY KEY (silence_id, channel)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX silence_summaries_to_compose ON silence_summaries (channel) WHERE delivery_id IS NULL;
+CREATE INDEX silence_summaries_by_delivery ON silence_summaries (delivery_id) WHERE delivery_id IS NOT NULL;
 
 -- The outbox: one row a message to Slack or to a webhook, with the exact payload, so that a retry sends the same bytes.
 CREATE TABLE deliveries (
@@ -198,6 +209,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_open ON deliveries (channel, id) WHERE state IN ('pending', 'sending', 'unknown', 'held');
 CREATE INDEX deliveries_digests ON deliveries (channel, sent_at) WHERE kind = 'digest' AND method = 'post';
 CREATE INDEX deliveries_edits ON deliveries (edits) WHERE edits IS NOT NULL;
+CREATE INDEX deliveries_follows ON deliveries (follows) WHERE follows IS NOT NULL;
 
 -- Which messages were ever to tell an alert: one that is composed anew keeps the attempts of its earlier messages.
 CREATE TABLE tellings (
@@ -205,6 +217,7 @@ CREATE TABLE tellings (
     delivery_id     INTEGER NOT NULL REFERENCES deliveries (id),
     PRIMARY KEY (alert_id, delivery_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX tellings_by_delivery ON tellings (delivery_id);
 
 -- Messages that are kept current (`thread = true`): the first that told a rule's alert about a task by itself. Later alerts
 -- follow in its thread, and it is edited to show how the task stands. An edit is never an alert.
@@ -220,6 +233,23 @@ CREATE TABLE threads (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX threads_by_delivery ON threads (delivery_id);
 CREATE INDEX threads_to_edit ON threads (channel, delivery_id) WHERE shown <> wanted;
+
+-- Episodes of running tasks that are stuck (`stuck` of a rule), while they last: one is told once, and is over when the task
+-- has moved twice or does not run any more.
+CREATE TABLE stuck (
+    task_id         TEXT NOT NULL REFERENCES tasks (task_id),
+    rule            TEXT NOT NULL,
+    episode         TEXT NOT NULL,      -- what the newest look saw, as JSON: {"run", "by_iteration", "last_update", "iteration", "moves"}
+    PRIMARY KEY (task_id, rule)
+) STRICT, WITHOUT ROWID;
+
+-- Since when a running task has stood at its iteration, which ClearML does not say; only where a rule asks.
+CREATE TABLE iterations (
+    task_id         TEXT PRIMARY KEY,
+    run             INTEGER NOT NULL,
+    iteration       INTEGER NOT NULL,
+    since           INTEGER NOT NULL    -- the look that saw it first, by ClearML's clock
+) STRICT, WITHOUT ROWID;
 
 -- Every try to send a delivery: written before the request, completed after the answer.
 CREATE TABLE attempts (

@@ -12,8 +12,8 @@ use super::logging::Log;
 use super::patience::Patience;
 use super::{progress, supervisor};
 use crate::clock::Clock;
-use crate::domain::{Destination, Rule};
-use crate::monitor::{self, Deliverer, MonitorError, Poller, Projects};
+use crate::domain::{Destination, Repeats, Rule, Worth};
+use crate::monitor::{self, Deliverer, MonitorError, Poller, Projects, Retention};
 use crate::settings::{self, Environment, Settings};
 use crate::store::{Store, StoreError, Upgraded};
 use crate::{clearml, slack};
@@ -56,6 +56,8 @@ pub(super) struct Monitor {
     pub deliverer: Deliverer,
     /// Wakes the deliverer.
     pub news: Arc<Notify>,
+    /// Removes what is old; none where everything is kept.
+    pub retention: Option<Retention>,
     /// The database.
     pub store: Store,
     /// ClearML.
@@ -85,12 +87,15 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     };
     let clearml = assemble::clearml_client(&settings.clearml, context)?;
     let slack = assemble::slack_client(&settings.slack)?;
+    let mut absences = Repeats::default();
     let mut is_told = false;
     let (rules, projects) = loop {
         match log_in(settings, &clearml).await {
             Ok(ready) => break ready,
             Err(error) if has_watched && when_away == WhenAway::Wait && error.is_transient() => {
-                tracing::error!(%error, "ClearML is away; starting as soon as it answers");
+                if absences.failed(&error.to_string()) != Worth::Nothing {
+                    tracing::error!(%error, "ClearML is away; starting as soon as it answers");
+                }
                 if !std::mem::replace(&mut is_told, true) {
                     supervisor::ready(&format!("waiting for ClearML: {error}")).await;
                 }
@@ -153,7 +158,11 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
         poller.ignore_own_task(task);
     }
     deliverer.recover().await?;
-    Ok(Monitor { poller, deliverer, news, store, clearml, rules, server })
+    let retention = settings.service.keep.map(|keep| {
+        let pace = context.patience.retention;
+        Retention::new(store.clone(), clearml.clone(), context.clock.clone(), keep, pace)
+    });
+    Ok(Monitor { poller, deliverer, news, retention, store, clearml, rules, server })
 }
 
 async fn own(settings: &Settings) -> anyhow::Result<Store> {

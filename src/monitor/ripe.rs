@@ -73,7 +73,7 @@ mod tests {
         };
         let channel = "#ml".to_owned();
         let (rule, url, why, waited) = ("default".to_owned(), None, None, None);
-        PendingAlert { id, rule, run: 1, outcome: Outcome::Failed, channel, task, url, why, waited }
+        PendingAlert { id, rule, run: 1, outcome: Outcome::Failed, episode: 0, channel, task, url, why, waited }
     }
 
     fn ids(alerts: &[PendingAlert]) -> Vec<i64> {

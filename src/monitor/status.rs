@@ -89,6 +89,8 @@ pub struct Figures {
     pub delivery_seconds: Histogram,
     /// Waits that Slack asked for.
     pub slack_pauses: u64,
+    /// Alerts that were removed because they were older than they are kept.
+    pub pruned_alerts: u64,
     /// Why the delivery loop stands still; `None` where it does not.
     pub delivery_trouble: Option<String>,
     /// Why the config file could not be read again; `None` where it could, or was not.
@@ -156,6 +158,7 @@ impl Status {
             attempts: BTreeMap::new(),
             delivery_seconds: Histogram::new(&DELIVERY_BUCKETS),
             slack_pauses: 0,
+            pruned_alerts: 0,
             delivery_trouble: None,
             config_trouble: None,
             rules_now: None,
@@ -187,10 +190,19 @@ impl Status {
     /// A poll went through.
     pub(super) fn polled(&self, report: &PollReport, took: Duration, now: Stamp, server_now: Option<Stamp>) {
         let mut figures = self.lock();
-        figures.poll_ended(PollResult::Good, took, now);
-        figures.last_good_poll_at = Some(now);
-        figures.poll_trouble = None;
-        figures.failed_polls_in_a_row = 0;
+        match &report.stuck_trouble {
+            None => {
+                figures.poll_ended(PollResult::Good, took, now);
+                figures.last_good_poll_at = Some(now);
+                figures.poll_trouble = None;
+                figures.failed_polls_in_a_row = 0;
+            }
+            Some(trouble) => {
+                figures.poll_ended(PollResult::Clearml, took, now);
+                figures.poll_trouble = Some(format!("the look for stuck tasks failed: {trouble}"));
+                figures.failed_polls_in_a_row = figures.failed_polls_in_a_row.saturating_add(1);
+            }
+        }
         figures.watermark = report.watermark.or(figures.watermark);
         figures.clearml_ahead = server_now.map(|server| server.as_millis() - now.as_millis()).or(figures.clearml_ahead);
         figures.tasks_observed += report.changed as u64;
@@ -200,7 +212,7 @@ impl Status {
             count(&mut figures.verdicts, (verdict.rule.clone(), filter.unwrap_or("alert")), 1);
             count(&mut figures.alerts, (verdict.rule.clone(), state), 1);
         }
-        let is_whole = figures.delivery_trouble.is_none();
+        let is_whole = figures.delivery_trouble.is_none() && report.stuck_trouble.is_none();
         drop(figures);
         if is_whole {
             self.shared.good_cycles.send_modify(|cycles| *cycles += 1);
@@ -219,6 +231,11 @@ impl Status {
     /// An attempt was answered, or was not.
     pub(super) fn attempted(&self, class: &'static str) {
         count(&mut self.lock().attempts, class, 1);
+    }
+
+    /// Notes that old alerts were removed.
+    pub(super) fn pruned(&self, alerts: usize) {
+        self.lock().pruned_alerts += alerts as u64;
     }
 
     /// Slack asked to wait.

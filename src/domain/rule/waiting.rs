@@ -33,6 +33,11 @@ impl Wait {
 }
 
 impl Timing {
+    /// How long it waits what is found at `now` of a task that runs: nothing of it can be held, since nothing has ended.
+    pub fn quiet_wait(&self, now: Stamp) -> Option<Wait> {
+        Self { hold: None, ..self.clone() }.wait(now, now)
+    }
+
     /// How long an outcome waits that was stamped `ended` and is recorded `now`; `None`: not at all. A stamp from a clock
     /// that ran ahead makes nothing wait for longer.
     pub fn wait(&self, ended: Stamp, now: Stamp) -> Option<Wait> {
