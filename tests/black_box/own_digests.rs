@@ -92,6 +92,9 @@ fn a_reload_in_mid_flood_loses_and_doubles_nothing_with_digests_of_rules() {
              [[rule]]\nname = 'vision'\nprojects = ['vision']\n{vision}[[rule]]\nname = 'nlp'\nprojects = ['nlp']\n{nlp}"
         )
     };
+    for project in ["vision", "nlp"] {
+        world.clearml.add_project(project, false);
+    }
     let config = world.config(&rules("digest_above = 2\n", ""));
     let arguments =
         ["run", "--local", "--config", config.to_str().unwrap(), "--refresh-rate", "0.1", "--announce", "none"];

@@ -33,7 +33,7 @@ fn dies_at(point: &str, timing: &str, happens: impl Fn(&World, &[String]), check
         world.clearml.set_time(Stamp::parse("2026-11-22T22:30:00Z").unwrap());
         let config = config(&world, timing);
         run(&world, &config, "");
-        world.clearml.advance(Duration::from_secs(60));
+        world.clearml.advance(Duration::from_mins(1));
         let tasks = NAMES.map(|name| world.failed_task(name));
         run(&world, &config, "");
         assert!(world.slack.messages(CHANNEL).is_empty());
