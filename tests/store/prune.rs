@@ -233,6 +233,26 @@ fn a_message_that_was_tried_for_ages_goes_in_several_steps() {
 }
 
 #[test]
+fn of_a_message_that_is_tried_without_end_the_first_and_the_newest_tries_are_remembered() {
+    let place = Place::in_memory();
+    let store = place.own();
+    let delivery = store.post(&store.fail(1));
+    let answer = Answer::NotDelivered { retry_after: None, long: false };
+    let again = || store.send(delivery, answer.clone(), Step::Retry { due: at(0), pause: false }).unwrap();
+    again();
+    store.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
+         INSERT INTO attempts (delivery_id, started_at, payload_sha256, payload_bytes) SELECT 1, i, '', 0 FROM n;
+         UPDATE deliveries SET tries = 1000",
+    );
+    (0..5).for_each(|_| again());
+    let rows = |sql: &str| store.sql::<i64>(&format!("SELECT {sql} FROM attempts"));
+    assert_eq!((rows("count(*)"), rows("min(id)"), rows("max(id)")), (1_000, 1, 1_005));
+    assert_eq!(rows("min(id)") + 6, store.sql::<i64>("SELECT min(id) FROM attempts WHERE id > 1"), "the oldest went");
+    assert_eq!(store.alert(1).attempts, 1_005, "all are counted");
+}
+
+#[test]
 fn a_thousand_that_must_stay_do_not_hide_what_lies_behind_them() {
     let place = Place::in_memory();
     let store = place.own();
