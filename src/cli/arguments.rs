@@ -282,7 +282,7 @@ impl Arguments {
 }
 
 fn outcome(word: &str) -> Result<Outcome, String> {
-    Outcome::parse(&word.to_ascii_lowercase()).ok_or_else(|| "write failed, completed or stopped".to_owned())
+    Outcome::parse(&word.to_ascii_lowercase()).ok_or_else(|| "write failed, completed, stopped or stuck".to_owned())
 }
 
 #[cfg(test)]

@@ -212,6 +212,8 @@ pub struct Waits {
     pub console: Duration,
     /// Between two log lines about a backlog.
     pub report: Duration,
+    /// Between two looks for stuck tasks at least.
+    pub stuck: Duration,
 }
 
 impl Waits {
@@ -224,6 +226,7 @@ impl Waits {
         settle: Duration::from_secs(5),
         console: Duration::from_secs(6),
         report: Duration::from_mins(1),
+        stuck: Duration::from_secs(30),
     };
 
     /// All waits times `factor`, for tests.
@@ -236,6 +239,7 @@ impl Waits {
             settle: scaled(self.settle, factor),
             console: scaled(self.console, factor),
             report: scaled(self.report, factor),
+            stuck: scaled(self.stuck, factor),
         }
     }
 }

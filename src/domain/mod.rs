@@ -19,6 +19,7 @@ pub mod rule;
 pub mod run;
 pub mod silence;
 pub mod stamp;
+pub mod stuck;
 pub mod task;
 pub mod text;
 

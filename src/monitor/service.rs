@@ -118,6 +118,7 @@ async fn poll_loop(
                     swept = Some(Instant::now());
                 }
                 log.good(&report);
+                log.looked(report.stuck_trouble.as_deref());
             }
             Err(MonitorError::Store(error)) if !error.is_passing() => return Err(error.into()),
             Err(error) => log.failed(&error),
@@ -186,6 +187,8 @@ struct PollLog {
     failures: Repeats,
     good_since_alive: u32,
     alive_at: Option<Instant>,
+    /// Looks for stuck tasks that failed.
+    failed_looks: Repeats,
     told_problems: HashSet<RowProblem>,
 }
 
@@ -204,6 +207,21 @@ impl PollLog {
         }
     }
 
+    /// A look for stuck tasks is spoken of like a poll.
+    fn looked(&mut self, trouble: Option<&str>) {
+        match trouble {
+            Some(error) if self.failed_looks.failed(error) != Worth::Nothing => {
+                tracing::error!(error, "stuck tasks could not be looked for; outcomes are told as ever");
+            }
+            Some(_) => {}
+            None => {
+                if let Some(failed_looks) = self.failed_looks.succeeded() {
+                    tracing::info!(failed_looks, "stuck tasks are looked for again");
+                }
+            }
+        }
+    }
+
     fn failed(&mut self, error: &MonitorError) {
         let text = error.to_string();
         match self.failures.failed(&text) {
@@ -217,6 +235,7 @@ impl PollLog {
 /// Logs what the only poll of `once` brought.
 pub fn log_once(report: &PollReport) {
     log_report(report, &mut HashSet::new());
+    PollLog::default().looked(report.stuck_trouble.as_deref());
 }
 
 /// Logs what one poll brought: each alert, and each row that could not be understood, once.

@@ -43,6 +43,7 @@ mod slack_users;
 mod space;
 mod span;
 mod statistics;
+mod stuck;
 mod threads;
 mod upgrade;
 
@@ -77,6 +78,7 @@ pub use sight::{HourCount, ParkedChannel, ToldAlert};
 pub use silences::{ClosedSilence, Ending, NewSilence, SilenceRecord, SilenceSummary};
 pub use site::Limits;
 pub use statistics::{Group, GroupBy, Statistics};
+pub use stuck::{StuckLook, StuckRecorded};
 pub use threads::{StateToShow, Thread};
 pub use upgrade::Upgraded;
 

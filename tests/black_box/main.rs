@@ -50,6 +50,7 @@ mod service;
 mod silence;
 mod slack_faults;
 mod slack_flags;
+mod stuck;
 mod supervised;
 mod terminal;
 mod test_rules;
