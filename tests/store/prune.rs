@@ -157,6 +157,22 @@ fn what_a_silence_keeps_quiet_stays_until_its_end_is_told() {
 }
 
 #[test]
+fn that_a_run_was_stuck_stays_until_the_run_has_ended() {
+    let place = Place::in_memory();
+    let store = place.own();
+    store.page(&[task("slow", "in_progress", 1_000)]).unwrap();
+    store.execute(
+        "INSERT INTO alerts (rule, task_id, run, outcome, episode, status_changed, task_name, state, filter, channel, created_at)
+             VALUES ('r', 'slow', 1, 'stuck', 1, 1000, 'n', 'suppressed', 'silence', '#a', 1000)",
+    );
+    prune(&store, old(LATER, LATER));
+    assert_eq!(alerts(&store), ["slow suppressed"], "its next episode is numbered after it");
+    store.page(&[task("slow", "failed", 2_000)]).unwrap();
+    prune(&store, old(LATER, LATER));
+    assert_eq!(alerts(&store), ["slow pending"]);
+}
+
+#[test]
 fn a_digest_goes_after_its_edits() {
     let place = Place::in_memory();
     let store = place.own();
