@@ -180,6 +180,12 @@ pub struct CheckArguments {
     /// Every setting.
     #[command(flatten)]
     pub flags: AllFlags,
+    /// How the service is watched.
+    #[command(flatten)]
+    pub web: WebFlags,
+    /// Whether the service shows itself in ClearML.
+    #[command(flatten)]
+    pub register: RegisterFlags,
     /// Also read every page of the database
     #[arg(long, help_heading = "Check")]
     pub deep: bool,

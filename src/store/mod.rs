@@ -74,6 +74,7 @@ pub use past::PastOutcome;
 pub use prune::{Old, Removed, Round};
 pub use queue::QueueCounts;
 pub use rule_sets::{Heard, Hearing};
+pub use schema::SCHEMA_VERSION;
 pub use sight::{HourCount, ParkedChannel, ToldAlert};
 pub use silences::{ClosedSilence, Ending, NewSilence, SilenceRecord, SilenceSummary};
 pub use site::Limits;

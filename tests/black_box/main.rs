@@ -21,6 +21,7 @@ mod clearml_faults;
 mod clocks;
 mod config;
 mod config_service;
+mod config_task;
 mod contrib;
 mod destinations;
 mod digests;
