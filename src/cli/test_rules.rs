@@ -70,7 +70,11 @@ async fn outcomes_since(
         let told = format!("the database belongs to {recorded}, and this environment names {server}");
         return Err(UsageError(told).into());
     }
-    Ok(store.outcomes_since(since.resolve(context.clock.now())).await?)
+    let since = since.resolve(context.clock.now());
+    if let Some(kept_from) = store.kept_from_now()?.filter(|kept_from| since < *kept_from) {
+        tracing::warn!("{}", output::removed(kept_from));
+    }
+    Ok(store.outcomes_since(since).await?)
 }
 
 async fn replay_task(id: &str, rules: &[Rule], clearml: &Client) -> anyhow::Result<Replay> {

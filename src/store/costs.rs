@@ -83,6 +83,7 @@ fn asked() -> Vec<(&'static str, String, Values)> {
         ("unpark alerts", channels::UNPARK_ALERTS.to_owned(), values([&"#b"])),
         ("queue_counts", queue::counts_by_state(), values([])),
         ("dead_letters", letters::dead_letters(), values([])),
+        ("forget_one", attempts::FORGET_ONE.to_owned(), values([&9])),
         ("attempts_of", letters::ATTEMPTS_OF.to_owned(), values([&9])),
         ("history", history(Order::Newest), values([&50])),
         ("history --follow", history(Order::RecordedAfter(0)), values([&far, &50])),
