@@ -18,7 +18,7 @@ const COLUMNS: usize = 100;
 
 pub(super) fn run(store: &Store, alert: i64, format: Format, context: &Context) -> anyhow::Result<Exit> {
     let Some(verdict) = store.verdict_now(alert)? else {
-        let told = format!("there is no alert {alert}; `clearml-alerts history --format json` shows the numbers");
+        let told = format!("there is no alert {alert}; `clearml-alerts history` shows the numbers");
         return Err(UsageError(told).into());
     };
     let text = match format {
