@@ -156,9 +156,10 @@ CREATE INDEX silence_summaries_to_compose ON silence_summaries (channel) WHERE d
 -- The outbox: one row a message to Slack or to a webhook, with the exact payload, so that a retry sends the same bytes.
 CREATE TABLE deliveries (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
-    kind            TEXT NOT NULL CHECK (kind IN ('alert', 'digest', 'notice')),
+    kind            TEXT NOT NULL CHECK (kind IN ('alert', 'digest', 'notice', 'edit')), -- edit: shows how a task stands, and tells no alert
     method          TEXT NOT NULL CHECK (method IN ('post', 'update')), -- update: edits the message of delivery `edits`
     edits           INTEGER REFERENCES deliveries (id),
+    follows         INTEGER REFERENCES deliveries (id), -- it goes into the thread of this one's message
     channel         TEXT NOT NULL,      -- its lane: one message at a time, oldest first
     channel_id      TEXT NOT NULL,      -- Slack's ID of the channel, the user or the direct conversation; for a webhook its lane
     key             TEXT NOT NULL,      -- in the message's metadata: by it a message is found again in Slack; a webhook's idempotency key
@@ -191,6 +192,21 @@ CREATE TABLE tellings (
     delivery_id     INTEGER NOT NULL REFERENCES deliveries (id),
     PRIMARY KEY (alert_id, delivery_id)
 ) STRICT, WITHOUT ROWID;
+
+-- Messages that are kept current (`thread = true`): the first that told a rule's alert about a task by itself. Later alerts
+-- follow in its thread, and it is edited to show how the task stands. An edit is never an alert.
+CREATE TABLE threads (
+    task_id         TEXT NOT NULL REFERENCES tasks (task_id),
+    rule            TEXT NOT NULL,
+    delivery_id     INTEGER NOT NULL REFERENCES deliveries (id),
+    channel         TEXT NOT NULL,      -- its lane
+    told            TEXT NOT NULL,      -- how the task stood when the alert was decided, as JSON: {"run", "status", "since"}
+    shown           TEXT NOT NULL,      -- how the newest edit shows it, likewise; composed, perhaps still on its way
+    wanted          TEXT NOT NULL,      -- how it stands by now; where it is not what is shown, an edit is due
+    PRIMARY KEY (task_id, rule)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX threads_by_delivery ON threads (delivery_id);
+CREATE INDEX threads_to_edit ON threads (channel, delivery_id) WHERE shown <> wanted;
 
 -- Every try to send a delivery: written before the request, completed after the answer.
 CREATE TABLE attempts (

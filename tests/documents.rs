@@ -316,3 +316,66 @@ fn readme_shows_the_example_config_file_as_it_is() {
     let (_, shown) = readme.split_once("```toml\n").unwrap();
     assert_eq!(shown.split("```\n").next().unwrap(), example);
 }
+
+fn without_code(text: &str) -> String {
+    Regex::new("`[^`]*`").unwrap().replace_all(text, "").into_owned()
+}
+
+/// How many cells a row of a table has, to who reads it on a web page.
+fn cells(row: &str) -> usize {
+    let bare = without_code(row).replace("\\|", "");
+    bare.trim().trim_matches('|').matches('|').count() + 1
+}
+
+/// A bad paste or replacement shows as a row that does not fit its table, or as a mark that is never closed.
+fn damage(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut width = None;
+    let (mut prose, mut in_code) = (String::new(), false);
+    for line in text.lines() {
+        in_code ^= line.trim_start().starts_with("```");
+        if in_code || line.trim_start().starts_with("```") {
+            continue;
+        }
+        prose.push_str(&format!("{line}\n"));
+        if !line.starts_with('|') {
+            width = None;
+        } else if *width.get_or_insert_with(|| cells(line)) != cells(line) {
+            found.push(format!("a row that does not fit its table: {line}"));
+        }
+    }
+    for paragraph in prose.split("\n\n") {
+        let is_open = |mark: &str, text: &str| !text.matches(mark).count().is_multiple_of(2);
+        if is_open("`", paragraph) || is_open("**", &without_code(paragraph)) {
+            found.push(format!("a mark that is not closed: {paragraph}"));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_table_is_broken_and_no_mark_is_left_open() {
+    let others = ["ARCHITECTURE.md", "CHANGELOG.md"].map(|name| (name.to_owned(), read(name)));
+    for (page, text) in pages().into_iter().chain(others) {
+        let found = damage(&text);
+        assert!(found.is_empty(), "{page}:\n{}", found.join("\n"));
+    }
+    let pasted_into = "| you want | click |\n|---|---|\n| settings | **HYPER| `channel` | required |\n";
+    assert_eq!(damage(pasted_into).len(), 2, "the damage that was there once is found");
+}
+
+#[test]
+fn every_key_of_the_example_config_file_is_put_to_the_real_binary() {
+    let example = read("fixtures/config/example.toml");
+    let settings = example.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+    let key = Regex::new(r"(?m)(?:^|[{,] )([a-z_]+) = ").unwrap();
+    let known: BTreeSet<&str> =
+        key.captures_iter(&settings).map(|found| found.extract::<1>().1[0]).filter(|key| !key.is_empty()).collect();
+    assert!(known.len() > 60, "{known:?}");
+    let tests = sources(&root().join("tests/black_box"));
+    // What Rust writes as \n is a new line of the file.
+    let tests: String = tests.iter().map(|path| fs::read_to_string(path).unwrap().replace("\\n", "\n")).collect();
+    let is_tested = |key: &str| Regex::new(&format!(r"\b{key} = ")).unwrap().is_match(&tests);
+    let untested: Vec<&&str> = known.iter().filter(|key| !is_tested(key)).collect();
+    assert!(untested.is_empty(), "no black-box test has {untested:?}");
+}

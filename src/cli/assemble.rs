@@ -16,7 +16,7 @@ use crate::domain::message::words;
 use crate::domain::{Redactor, Rule};
 use crate::monitor::{
     self, Deliverer, DeliveryConfig, Destinations, MonitorError, Person, Poller, PollerConfig, Progress, Projects,
-    StartRequest,
+    StartRequest, Tellings,
 };
 use crate::settings::{
     self, ClearmlSettings, DestinationSettings, RuleSet, Since, SlackAccess, SlackSettings, SlackUser, Webhook,
@@ -181,13 +181,11 @@ pub(super) async fn halves(
     let redactor = Redactor::new(redact);
     let web = clearml_settings.web.as_ref().map(ToString::to_string);
     let news = Arc::new(Notify::new());
-    let prefix = |rule: &Rule| rule.style.prefix.clone().map(|prefix| (rule.name.clone(), prefix));
-    let prefixes = rules.iter().filter_map(prefix).collect();
     let config = DeliveryConfig {
         instance: store.monitor().await.context("reading the database")?.instance,
         host,
         web: web.clone(),
-        prefixes,
+        tellings: Tellings::of(&rules),
         digest_above: slack_settings.digest_above,
         on_unknown: on_unknown(slack_settings.on_unknown),
         waits,

@@ -176,8 +176,10 @@ pub enum Step {
         /// The form to send.
         form: Form,
     },
-    /// The message to be edited is gone or closed to edits: its news is composed anew.
+    /// The message to be edited or followed is gone or closed to it: the news is composed anew.
     Recompose,
+    /// An edit that tells no alert is not made: what it would have shown is shown by the next one.
+    GiveUp,
     /// Given up: refused in every form.
     Dead,
 }
@@ -468,7 +470,7 @@ mod tests {
                     }
                     Step::Park { .. } => prop_assert_eq!(answer, Answer::OperatorMustAct),
                     Step::Degrade { form: next } => { prop_assert_eq!(form.plainer(), Some(next)); form = next; }
-                    Step::Recompose => unreachable!("only the edits of digests, decided by the deliverer"),
+                    Step::Recompose | Step::GiveUp => unreachable!("decided by the deliverer"),
                     Step::Reconcile { .. } => {
                         prop_assert_eq!(answer, Answer::Ambiguous);
                         let mut absent = 0;

@@ -9,16 +9,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
 use super::error::MonitorError;
+use super::follow::is_waiting_edit;
 use super::in_flight::InFlight;
 use super::lanes::Destinations;
 use super::next_rules::NextRules;
 use super::ripe::Ripening;
 use super::send::Unrecorded;
 use super::status::Status;
+use super::telling::Tellings;
 use crate::clearml;
 use crate::clock::Clock;
 use crate::domain::delivery::{DeliveryState, LONGEST_RETRY_AFTER, OnUnknown, Waits};
-use crate::domain::{Lane, Redactor, Rule, Stamp};
+use crate::domain::{Lane, Redactor, Stamp};
 use crate::slack::pacing::DEFAULT_BURST;
 use crate::slack::{self, Class, Pacer, Pauses};
 use crate::store::{Delivery, Method, Store};
@@ -40,8 +42,8 @@ pub struct DeliveryConfig {
     pub host: String,
     /// ClearML's web application, where links are known to lead.
     pub web: Option<String>,
-    /// Each rule's configured text before its alerts.
-    pub prefixes: HashMap<String, String>,
+    /// How each rule tells.
+    pub tellings: Tellings,
     /// More alerts than this at once become a digest; 0 never.
     pub digest_above: u32,
     /// What to do about a lost answer where nobody may look.
@@ -186,8 +188,7 @@ impl Deliverer {
         }
         crate::crash::point("retargeted");
         self.config.destinations.heed_rules(&rules);
-        let prefix = |rule: Rule| rule.style.prefix.map(|prefix| (rule.name, prefix));
-        self.config.prefixes = rules.into_iter().filter_map(prefix).collect();
+        self.config.tellings = Tellings::of(&rules);
         Ok(())
     }
 
@@ -288,11 +289,19 @@ impl Deliverer {
             return Ok(wait);
         }
         let skip_unknown = self.config.on_unknown == OnUnknown::Hold;
-        let Some(delivery) = self.store.next_delivery(channel, skip_unknown).await? else {
-            return Ok(match self.compose_due(channel, &target).await? {
-                Next::Now => Next::Now,
-                composed => composed.sooner(self.next_look(channel).await?),
-            });
+        let next = self.store.next_delivery(channel, skip_unknown).await?;
+        // What shows how a task stands keeps no alert waiting.
+        let composed = if next.as_ref().is_none_or(is_waiting_edit) {
+            self.compose_due(channel, &target).await?
+        } else {
+            Next::Idle
+        };
+        if composed == Next::Now {
+            return Ok(Next::Now);
+        }
+        let Some(delivery) = next else {
+            let edited = self.compose_state(channel, &target).await?;
+            return Ok(composed.sooner(edited).sooner(self.next_look(channel).await?));
         };
         if !matches!(delivery.state, DeliveryState::Pending | DeliveryState::Held) {
             // What may have arrived is looked for first, be its time as near as it may.
@@ -303,7 +312,7 @@ impl Deliverer {
             return Ok(Next::Now);
         }
         if let Some(wait) = self.must_wait(&delivery) {
-            return Ok(wait);
+            return Ok(composed.sooner(wait));
         }
         self.send(delivery, target).await
     }

@@ -22,6 +22,8 @@ pub struct Destinations {
     pub fallbacks: HashMap<String, String>,
     /// Rules whose messages mention the task's owner.
     pub mention_owner: HashSet<String>,
+    /// Rules that follow up in threads.
+    pub threads: HashSet<String>,
 }
 
 /// A person at Slack.
@@ -38,9 +40,13 @@ impl Destinations {
     pub fn heed_rules(&mut self, rules: &[Rule]) {
         self.fallbacks.clear();
         self.mention_owner.clear();
+        self.threads.clear();
         for rule in rules {
             if let Destination::Owner { fallback } = &rule.destination {
                 self.fallbacks.insert(rule.name.clone(), fallback.clone());
+            }
+            if rule.timing.thread {
+                self.threads.insert(rule.name.clone());
             }
             if rule.style.mention_owner {
                 self.mention_owner.insert(rule.name.clone());

@@ -3,8 +3,11 @@
 
 mod backlog;
 mod compose;
+mod consoles;
 mod deliver;
+mod digests;
 mod error;
+mod follow;
 mod health;
 mod heartbeat;
 mod in_flight;
@@ -22,6 +25,7 @@ mod send;
 mod service;
 mod setup;
 mod status;
+mod telling;
 mod tried;
 
 pub use deliver::{Deliverer, DeliveryConfig, Next, StartRequest, is_channel_id, is_refusal};
@@ -38,3 +42,4 @@ pub use replay::{Replay, Source, replay, replay_now, wanted};
 pub use service::{ServiceConfig, log_once, run};
 pub use setup::{check_slack, find_projects, resolve_users};
 pub use status::{Figures, Histogram, PollResult, Status};
+pub use telling::Tellings;

@@ -7,9 +7,9 @@ use super::error::MonitorError;
 use super::lanes::Target;
 use super::send::BLIND_EDITS;
 use crate::domain::delivery::{DeliveryState, Form, Look, Reconciled, after_look};
-use crate::domain::message::text_needle;
+use crate::domain::message::{is_broadcast, text_needle, thread_of};
 use crate::slack::{Class, Needle, SlackError};
-use crate::store::{Delivery, Method};
+use crate::store::{Delivery, DeliveryKind, Method};
 
 /// How much before the recorded moment of the first try the look begins: clocks have a precision of one second.
 const MARGIN: std::time::Duration = std::time::Duration::from_mins(2);
@@ -24,7 +24,8 @@ impl Deliverer {
                 continue;
             }
             let delivery = self.with_known_conversation(delivery).await?;
-            let resent_blindly = delivery.method == Method::Update && delivery.failures <= BLIND_EDITS;
+            let is_edit = delivery.kind == DeliveryKind::Edit;
+            let resent_blindly = delivery.method == Method::Update && (is_edit || delivery.failures <= BLIND_EDITS);
             let mut found = if resent_blindly { Ok(None) } else { self.look_for(&delivery).await? };
             if found.as_ref().is_err_and(|error| error.class == Class::NotInChannel)
                 && self.join_once(&delivery.channel_id).await
@@ -102,7 +103,16 @@ impl Deliverer {
         };
         let needle = Needle { key: delivery.key.clone(), text, others };
         let oldest = delivery.first_try_at.unwrap_or(self.slack_now()).minus(MARGIN);
-        Ok(self.slack.find_message(&delivery.channel_id, &needle, oldest).await)
+        let Some(parent) = thread_of(&delivery.payload) else {
+            return Ok(self.slack.find_message(&delivery.channel_id, &needle, oldest).await);
+        };
+        let in_thread = self.slack.find_reply(&delivery.channel_id, &parent, &needle, oldest).await;
+        if is_broadcast(&delivery.payload) && in_thread.as_ref().is_err_and(forbids_reading) {
+            // That it is not among what the channel shows proves nothing: the look was refused, and stays refused.
+            let in_channel = self.slack.find_message(&delivery.channel_id, &needle, oldest).await;
+            return Ok(if let Ok(Some(_)) = in_channel { in_channel } else { in_thread });
+        }
+        Ok(in_thread)
     }
 
     fn log_look(&mut self, delivery: &Delivery, next: &Reconciled) {

@@ -129,9 +129,14 @@ impl Deliverer {
         let step = after_answer(answer, Situation { form: delivery.form, failures, now }, waits, fastrand::f64());
         match step {
             _ if joined => Step::Retry { due: now, pause: false },
-            _ if delivery.method == Method::Update && tried.edit_refused => Step::Recompose,
+            _ if tried.edit_refused && (delivery.method == Method::Update || delivery.follows.is_some()) => {
+                Step::Recompose
+            }
             Step::Reconcile { .. } if delivery.method == Method::Update && failures <= BLIND_EDITS => {
                 Step::Retry { due: again(), pause: false }
+            }
+            Step::Reconcile { .. } | Step::Degrade { .. } | Step::Dead if delivery.kind == DeliveryKind::Edit => {
+                Step::GiveUp
             }
             // Nobody can look for it: the wait that a look would have taken is taken here.
             Step::Reconcile { .. } if !Lane::of(&delivery.channel).is_by_web_api() => Step::Reconcile { due: again() },
@@ -180,7 +185,9 @@ impl Deliverer {
                 }
                 self.spoken.remove(channel);
                 self.joined.remove(&delivery.channel_id);
-                self.backlog.sent = self.backlog.sent.saturating_add(1);
+                if delivery.kind != DeliveryKind::Edit {
+                    self.backlog.sent = self.backlog.sent.saturating_add(1);
+                }
             }
             Step::Retry { due, pause } => {
                 let wait = due.since(self.clock.steady());
@@ -206,11 +213,14 @@ impl Deliverer {
                 tracing::warn!(delivery = id, channel, reason, "the answer was lost: it may have arrived");
             }
             Step::Recompose => {
-                tracing::info!(
+                tracing::info!(delivery = id, channel, reason, "{}", out_of_reach(delivery));
+            }
+            Step::GiveUp => {
+                tracing::warn!(
                     delivery = id,
                     channel,
                     reason,
-                    "the digest cannot be edited any more; a new one begins"
+                    "a message could not be made to show how its task stands"
                 );
             }
             Step::Park { .. } => self.speak_of_parked(channel, &reason),
@@ -234,6 +244,19 @@ impl Deliverer {
                 );
             }
         }
+    }
+}
+
+/// What the log says of a message that cannot be edited or followed any more.
+fn out_of_reach(delivery: &Delivery) -> &'static str {
+    match delivery.kind {
+        DeliveryKind::Edit => {
+            "the first message about a task cannot be edited any more; the next alert begins a new one"
+        }
+        _ if delivery.follows.is_some() => {
+            "the first message about a task cannot be followed any more; a new one begins"
+        }
+        _ => "the digest cannot be edited any more; a new one begins",
     }
 }
 
@@ -261,6 +284,6 @@ fn state_after(step: &Step) -> Option<DeliveryState> {
         Step::Reconcile { .. } => Some(DeliveryState::Unknown),
         Step::Park { .. } => Some(DeliveryState::Held),
         Step::Dead => Some(DeliveryState::Dead),
-        Step::Retry { .. } | Step::Degrade { .. } | Step::Recompose => None,
+        Step::Retry { .. } | Step::Degrade { .. } | Step::Recompose | Step::GiveUp => None,
     }
 }

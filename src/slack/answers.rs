@@ -208,6 +208,7 @@ pub static TABLE: &[Group] = &[
             "restricted_action_non_threadable_channel",
             "restricted_action_thread_locked",
             "message_not_found",
+            "thread_not_found",
         ],
         advice: "nothing to do: it is posted outside of the thread",
     },

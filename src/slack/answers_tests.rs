@@ -26,6 +26,8 @@ const CONTRACT: &[(Class, &str)] = &[
     (Class::PayloadRefused, "method_deprecated"),
     (Class::ThreadOnly, "cannot_reply_to_message restricted_action_non_threadable_channel"),
     (Class::ThreadOnly, "restricted_action_thread_locked message_not_found"),
+    // From the reference of conversations.replies: a thread that is not there.
+    (Class::ThreadOnly, "thread_not_found"),
 ];
 
 /// Every row but the default's own must be in the table by name, not by luck.

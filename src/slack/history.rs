@@ -29,33 +29,58 @@ pub struct Needle {
 
 impl Client {
     /// The `ts` of the channel's message with this metadata since `oldest`, by Slack's clock. Without one, the newest
-    /// message of this bot that has none of our metadata, is none of the others, and holds the text. Replies in threads
-    /// are not looked at. Needs `channels:history` (`groups:history` in a private channel), and the bot in the channel.
+    /// message of this bot that has none of our metadata, is none of the others, and holds the text. Of replies, only
+    /// those that were shown in the channel too are looked at. Needs `channels:history` (`groups:history` in a private channel), and the bot in the channel.
     pub async fn find_message(
         &self,
         channel: &str,
         needle: &Needle,
         oldest: Stamp,
     ) -> Result<Option<String>, SlackError> {
+        self.find(Method::History, [("channel", channel.to_owned())], needle, oldest).await
+    }
+
+    /// The same among the replies to the message `parent`; none where that is gone.
+    pub async fn find_reply(
+        &self,
+        channel: &str,
+        parent: &str,
+        needle: &Needle,
+        oldest: Stamp,
+    ) -> Result<Option<String>, SlackError> {
+        let place = [("channel", channel.to_owned()), ("ts", parent.to_owned())];
+        match self.find(Method::Replies, place, needle, oldest).await {
+            Err(error) if error.code.as_deref() == Some("thread_not_found") => Ok(None),
+            found => found,
+        }
+    }
+
+    async fn find<const N: usize>(
+        &self,
+        method: Method,
+        place: [(&'static str, String); N],
+        needle: &Needle,
+        oldest: Stamp,
+    ) -> Result<Option<String>, SlackError> {
         let mut by_text = None;
         let mut pages = Pages::default();
         loop {
-            let fields = [
-                ("channel", channel.to_owned()),
+            let range = [
                 ("oldest", slack_time(oldest)),
                 ("inclusive", "true".to_owned()),
                 ("include_all_metadata", "true".to_owned()),
                 ("limit", MESSAGES_A_PAGE.to_owned()),
             ];
-            let (reply, page) = self.read(Method::History, &pages.with_cursor(fields)).await?;
+            let fields = place.iter().cloned().chain(range);
+            let (reply, page) = self.read(method, &pages.with_cursor(fields)).await?;
             let Some(messages) = page.get("messages").and_then(Value::as_array) else {
-                return Err(envelope::unreadable(Method::History, &reply, "the answer holds no messages"));
+                return Err(envelope::unreadable(method, &reply, "the answer holds no messages"));
             };
             if let Some(ts) = messages.iter().find(|message| key_of(message) == Some(&needle.key)).and_then(ts_of) {
                 return Ok(Some(ts));
             }
             by_text = by_text.or_else(|| self.find_by_text(messages, needle));
-            if !pages.turn(Method::History, &reply, &page)? {
+            if !pages.turn(method, &reply, &page)? {
                 return Ok(by_text);
             }
         }

@@ -19,6 +19,8 @@ pub enum Method {
     JoinChannel,
     /// The messages of a channel.
     History,
+    /// The messages of a thread.
+    Replies,
     /// A message's address on the web.
     Permalink,
     /// The person with an e-mail address.
@@ -29,7 +31,7 @@ pub enum Method {
 
 impl Method {
     /// Every method, in the order of their declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AuthTest,
         Self::PostMessage,
         Self::UpdateMessage,
@@ -37,6 +39,7 @@ impl Method {
         Self::ChannelInfo,
         Self::JoinChannel,
         Self::History,
+        Self::Replies,
         Self::Permalink,
         Self::LookUpByEmail,
         Self::OpenConversation,
@@ -52,6 +55,7 @@ impl Method {
             Self::ChannelInfo => "conversations.info",
             Self::JoinChannel => "conversations.join",
             Self::History => "conversations.history",
+            Self::Replies => "conversations.replies",
             Self::Permalink => "chat.getPermalink",
             Self::LookUpByEmail => "users.lookupByEmail",
             Self::OpenConversation => "conversations.open",

@@ -18,9 +18,9 @@ pub(super) struct Pages {
 
 impl Pages {
     /// The arguments for the page that is due.
-    pub(super) fn with_cursor<const N: usize>(
+    pub(super) fn with_cursor(
         &self,
-        fields: [(&'static str, String); N],
+        fields: impl IntoIterator<Item = (&'static str, String)>,
     ) -> Vec<(&'static str, String)> {
         let cursor = self.cursor.iter().map(|cursor| ("cursor", cursor.clone()));
         fields.into_iter().chain(cursor).collect()

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::error::Stop;
 use super::outbox::{bury, free_alerts, resting, set_alerts};
 use super::rows::{count, word};
-use super::{Delivery, Store, StoreError, channels, slack_users};
+use super::{Delivery, Store, StoreError, channels, slack_users, threads};
 use crate::domain::Stamp;
 use crate::domain::delivery::{Answer, DeliveryState, Reconciled, Step};
 use crate::domain::message::as_new_message;
@@ -157,8 +157,17 @@ fn apply(
             tx.execute(sql, params![delivery.id, form.as_str(), payload])?;
             rest(tx, delivery, DeliveryState::Pending, Stamp::EPOCH, reason)
         }
-        Step::Recompose => give_up_unseen(tx, delivery.id, reason.unwrap_or("the message it edits is gone")),
-        Step::Dead => rest(tx, delivery, DeliveryState::Dead, now, reason),
+        Step::Recompose => {
+            for root in delivery.edits.into_iter().chain(delivery.follows) {
+                threads::forget(tx, root)?;
+            }
+            give_up_unseen(tx, delivery.id, reason.unwrap_or("the message it edits is gone"))
+        }
+        Step::GiveUp => bury(tx, delivery.id, reason.unwrap_or("the edit was not made")),
+        Step::Dead => {
+            threads::forget(tx, delivery.id)?;
+            rest(tx, delivery, DeliveryState::Dead, now, reason)
+        }
     }
 }
 

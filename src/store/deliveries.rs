@@ -3,6 +3,7 @@
 use rusqlite::Row;
 
 use super::rows::{maybe_stamp, outcome, stamp, unreadable, why, word};
+use super::threads::Thread;
 use crate::domain::delivery::{DeliveryState, Form};
 use crate::domain::{PendingAlert, Stamp, Task, Why};
 
@@ -15,6 +16,8 @@ pub enum DeliveryKind {
     Digest,
     /// Something about the monitor itself: its start.
     Notice,
+    /// No alert: how a task stands that a message told of.
+    Edit,
 }
 
 impl DeliveryKind {
@@ -24,11 +27,12 @@ impl DeliveryKind {
             Self::Alert => "alert",
             Self::Digest => "digest",
             Self::Notice => "notice",
+            Self::Edit => "edit",
         }
     }
 
     fn parse(word: &str) -> Option<Self> {
-        [Self::Alert, Self::Digest, Self::Notice].into_iter().find(|kind| kind.as_str() == word)
+        [Self::Alert, Self::Digest, Self::Notice, Self::Edit].into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
@@ -84,6 +88,8 @@ pub struct NewDelivery {
     pub alerts: Vec<i64>,
     /// What their consoles told of why their tasks ended: known better now than when they were recorded.
     pub whys: Vec<(i64, Why)>,
+    /// How it takes part in a thread.
+    pub thread: Option<Thread>,
 }
 
 /// A message in the outbox.
@@ -97,6 +103,8 @@ pub struct Delivery {
     pub method: Method,
     /// For an edit: the delivery whose message it edits.
     pub edits: Option<i64>,
+    /// For a reply: the delivery whose message it follows.
+    pub follows: Option<i64>,
     /// The channel, as the user named it.
     pub channel: String,
     /// Slack's ID of the channel.
@@ -125,7 +133,7 @@ pub struct Delivery {
 
 /// The columns that [`delivery`] reads.
 pub(super) const DELIVERY_COLUMNS: &str =
-    "id, kind, method, edits, channel, channel_id, key, payload, form, state, due_at, tries,
+    "id, kind, method, edits, follows, channel, channel_id, key, payload, form, state, due_at, tries,
     failures, first_try_at, looks, message_ts";
 
 /// The columns that [`pending_alert`] reads.
@@ -152,6 +160,7 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         kind: word(row, "kind", DeliveryKind::parse)?,
         method: word(row, "method", Method::parse)?,
         edits: row.get("edits")?,
+        follows: row.get("follows")?,
         channel: row.get("channel")?,
         channel_id: row.get("channel_id")?,
         key: row.get("key")?,

@@ -39,6 +39,7 @@ mod site;
 mod slack_users;
 mod span;
 mod statistics;
+mod threads;
 mod upgrade;
 
 use std::fmt;
@@ -71,6 +72,7 @@ pub use sight::{HourCount, ParkedChannel, ToldAlert};
 pub use silences::{ClosedSilence, Ending, NewSilence, SilenceRecord, SilenceSummary};
 pub use site::Limits;
 pub use statistics::{Group, GroupBy, Statistics};
+pub use threads::{StateToShow, Thread};
 pub use upgrade::Upgraded;
 
 use error::Stop;

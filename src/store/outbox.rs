@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params}
 use super::deliveries::{DELIVERY_COLUMNS, PENDING_COLUMNS, delivery, pending_alert};
 use super::error::Stop;
 use super::rows::{count, maybe_stamp};
-use super::{Delivery, DeliveryKind, NewDelivery, Store, StoreError, channels, monitor};
+use super::{Delivery, DeliveryKind, NewDelivery, Store, StoreError, Thread, channels, monitor, threads};
 use crate::domain::delivery::{DeliveryState, Form};
 use crate::domain::{AlertState, Lane, PendingAlert, Stamp};
 
@@ -82,7 +82,8 @@ impl Store {
         .await
     }
 
-    /// The oldest message for `channel` that is neither sent nor dead, whatever its time. With `skip_unknown` those whose
+    /// The oldest message for `channel` that is neither sent nor dead, whatever its time; edits that tell no alert come
+    /// last. With `skip_unknown` those whose
     /// answer was lost do not hold the others up. Only a `pending` or `held` one may be sent.
     pub async fn next_delivery(&self, channel: &str, skip_unknown: bool) -> Result<Option<Delivery>, StoreError> {
         let channel = channel.to_owned();
@@ -159,7 +160,8 @@ pub(super) fn channels_with_work() -> String {
     format!(
         "WITH RECURSIVE {}, {} SELECT channel FROM composing WHERE channel IS NOT NULL
          UNION SELECT channel FROM outgoing WHERE channel IS NOT NULL
-         UNION SELECT channel FROM silence_summaries WHERE delivery_id IS NULL",
+         UNION SELECT channel FROM silence_summaries WHERE delivery_id IS NULL
+         UNION SELECT channel FROM threads INDEXED BY threads_to_edit WHERE shown <> wanted",
         walk("composing", "alerts", "alerts_to_compose", TO_COMPOSE),
         walk("outgoing", "deliveries", "deliveries_open", OPEN),
     )
@@ -178,7 +180,7 @@ pub(super) fn count_to_compose() -> String {
 pub(super) fn next_delivery() -> String {
     format!(
         "SELECT {DELIVERY_COLUMNS} FROM deliveries
-         WHERE channel = ?1 AND {OPEN} AND NOT (?2 AND state = 'unknown') ORDER BY id LIMIT 1"
+         WHERE channel = ?1 AND {OPEN} AND NOT (?2 AND state = 'unknown') ORDER BY kind = 'edit', id LIMIT 1"
     )
 }
 
@@ -214,13 +216,16 @@ pub(super) fn alerts_of_digest() -> String {
 
 pub(super) fn insert(tx: &Transaction<'_>, new: &NewDelivery, now: Stamp) -> Result<i64, Stop> {
     let (state, reason) = resting(tx, &new.channel, DeliveryState::Pending, None)?;
-    let sql = "INSERT INTO deliveries (kind, method, edits, channel, channel_id, key, payload, form, state, reason,
+    let follows = if let Some(Thread::Follows(first)) = new.thread { Some(first) } else { None };
+    let sql =
+        "INSERT INTO deliveries (kind, method, edits, follows, channel, channel_id, key, payload, form, state, reason,
                    due_at, created_at)
-               VALUES (:kind, :method, :edits, :channel, :channel_id, :key, :payload, :form, :state, :reason,
+               VALUES (:kind, :method, :edits, :follows, :channel, :channel_id, :key, :payload, :form, :state, :reason,
                    0, :now) RETURNING id";
     let id: i64 = tx.prepare_cached(sql)?.query_row(
         named_params! {
-            ":kind": new.kind.as_str(), ":method": new.method.as_str(), ":edits": new.edits, ":channel": new.channel,
+            ":kind": new.kind.as_str(), ":method": new.method.as_str(), ":edits": new.edits,
+            ":follows": follows, ":channel": new.channel,
             ":channel_id": new.channel_id, ":key": new.key, ":payload": new.payload,
             ":form": Form::first(Lane::of(&new.channel)).as_str(), ":state": state.as_str(),
             ":reason": reason, ":now": now.as_millis(),
@@ -233,6 +238,9 @@ pub(super) fn insert(tx: &Transaction<'_>, new: &NewDelivery, now: Stamp) -> Res
     for (alert, why) in &new.whys {
         let sql = "UPDATE alerts SET cause = ?2, cause_detail = ?3 WHERE id = ?1";
         tx.prepare_cached(sql)?.execute(params![alert, why.cause.as_str(), why.detail])?;
+    }
+    if let Some(Thread::Begins { rule, task_id, told }) = &new.thread {
+        threads::begin(tx, id, &new.channel, (rule, task_id, told))?;
     }
     set_alerts(tx, id, state, reason.as_deref())?;
     Ok(id)
@@ -291,6 +299,7 @@ pub(super) fn free_alerts(tx: &Transaction<'_>, delivery: i64) -> rusqlite::Resu
 
 /// Gives a delivery up.
 pub(super) fn bury(tx: &Transaction<'_>, delivery: i64, reason: &str) -> rusqlite::Result<()> {
+    threads::forget(tx, delivery)?;
     let sql = "UPDATE deliveries SET state = 'dead', reason = ?2, kept_at = NULL WHERE id = ?1";
     tx.prepare_cached(sql)?.execute(params![delivery, reason]).map(drop)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
 use super::rows::{maybe_stamp, outcome, stamp, unreadable};
-use super::{Store, StoreError, channels, monitor, rule_sets, silences};
+use super::{Store, StoreError, channels, monitor, rule_sets, silences, threads};
 use crate::domain::{
     AlertState, Change, Decision, Diagnosis, Ended, KnownTask, Outcome, OutcomeSet, Redactor, Rule, RuleVerdict,
     Silences, Stamp, Status, Suppression, Task, Verdict, WebPages, Why, decide, observe,
@@ -124,6 +124,7 @@ fn record_page(tx: &Transaction<'_>, page: &PageToRecord) -> rusqlite::Result<Re
         rule_set = asked.or(rule_set);
         save_transition(tx, task, &decision, asked, is_watched, page.now)?;
         save_verdicts(tx, task, &decision, page, &mut recorded)?;
+        threads::note(tx, &task.id, &decision.observation, rules)?;
     }
     match page.watching {
         Watching::Baseline => {}

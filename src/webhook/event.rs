@@ -48,6 +48,8 @@ pub struct AlertEvent<'a> {
     pub project_url: Option<&'a str>,
     /// The last lines of the console; `None` where they were not, or could not be, fetched.
     pub console: Option<&'a ConsoleTail>,
+    /// The key of the first alert about this task, which this one follows.
+    pub follows: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -87,6 +89,7 @@ struct Alert<'a> {
     rule: &'a str,
     outcome: &'static str,
     run: u32,
+    follows: Option<&'a str>,
     status_changed: Stamp,
     cause: Option<&'static str>,
     cause_detail: Option<&'a str>,
@@ -140,7 +143,7 @@ pub fn alert(envelope: Envelope<'_>, event: AlertEvent<'_>) -> String {
 
 /// The document of many alerts, oldest first; consoles are not in it.
 pub fn digest(envelope: Envelope<'_>, alerts: &[PendingAlert]) -> String {
-    let alone = |alert| of(AlertEvent { alert, why: None, project_url: None, console: None });
+    let alone = |alert| of(AlertEvent { alert, why: None, project_url: None, console: None, follows: None });
     document(envelope, DIGEST, ManyAlerts { alerts: alerts.iter().map(alone).collect() })
 }
 
@@ -166,6 +169,7 @@ fn of(event: AlertEvent<'_>) -> Alert<'_> {
         rule,
         outcome: outcome.as_str(),
         run: *run,
+        follows: event.follows,
         status_changed: task.status_changed,
         cause: why.map(|why| why.cause.as_str()),
         cause_detail: why.map(|why| why.detail.as_str()).filter(|detail| !detail.is_empty()),

@@ -13,6 +13,7 @@
 mod points;
 mod requests;
 mod soak;
+mod threads;
 mod verdict;
 #[path = "../black_box/world.rs"]
 #[allow(dead_code, reason = "shared with the black-box tests; each binary uses a part")]

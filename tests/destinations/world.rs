@@ -1,6 +1,5 @@
 //! A simulated ClearML, Slack and receiver, a database, and the two halves of a monitor between them.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +7,9 @@ use std::time::Duration;
 use clearml_alerts::clock::Clock;
 use clearml_alerts::domain::delivery::{OnUnknown, Waits};
 use clearml_alerts::domain::{AlertRecord, Destination, Redactor, Rule};
-use clearml_alerts::monitor::{Deliverer, DeliveryConfig, Depth, Destinations, Next, Poller, PollerConfig, Projects};
+use clearml_alerts::monitor::{
+    Deliverer, DeliveryConfig, Depth, Destinations, Next, Poller, PollerConfig, Projects, Tellings,
+};
 use clearml_alerts::sandbox::clearml::TaskSeed;
 use clearml_alerts::sandbox::{
     ClearmlOptions, ReceiverOptions, SimulatedClearml, SimulatedReceiver, SimulatedSlack, SlackOptions,
@@ -130,7 +131,7 @@ impl Monitor {
             instance: "test".to_owned(),
             host: "host.example.com".to_owned(),
             web: Some("https://app.example.com".to_owned()),
-            prefixes: HashMap::new(),
+            tellings: Tellings::of(&rules),
             digest_above: 0,
             on_unknown: OnUnknown::Resend,
             waits: Waits::STANDARD.scaled(0.01),

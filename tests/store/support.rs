@@ -187,6 +187,7 @@ pub(crate) fn message(kind: DeliveryKind, alerts: &[i64]) -> NewDelivery {
         payload: format!("{{\"text\":\"alerts {alerts:?}\"}}"),
         alerts: alerts.to_vec(),
         whys: Vec::new(),
+        thread: None,
     }
 }
 
@@ -238,6 +239,7 @@ impl Short for Store {
             kind: if kind == "alert" { DeliveryKind::Alert } else { DeliveryKind::Digest },
             method: Method::Post,
             edits: None,
+            follows: None,
             channel,
             channel_id: CHANNEL_ID.to_owned(),
             key: String::new(),

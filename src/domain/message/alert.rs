@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::fields::field_sections;
 use super::{
-    FALLBACK_CHARACTERS, HEADER_CHARACTERS, Parts, Place, SECTION_CHARACTERS, context, header, key, linked, mrkdwn,
-    payload, safe, section, words,
+    FALLBACK_CHARACTERS, HEADER_CHARACTERS, Parts, Place, SECTION_CHARACTERS, context, header, key, linked, payload,
+    safe, section, words,
 };
 use crate::domain::console::ConsoleTail;
+use crate::domain::rule::{MetricCondition, Style};
 use crate::domain::{Cause, PendingAlert, Task, Why, text};
 
 /// The longest configured prefix that is sent; settings refuse a longer one.
@@ -33,12 +35,16 @@ pub struct AlertMessage<'a> {
     pub project_url: Option<&'a str>,
     /// The ClearML server, as people call it: its host.
     pub server: &'a str,
-    /// The last lines of the console; `None` where they could not be fetched.
+    /// The last lines of the console; `None` where they could not be fetched, or nobody wants them.
     pub console: Option<&'a ConsoleTail>,
     /// Why the task ended, as far as it is known by now.
     pub why: Option<&'a Why>,
     /// How long ago the server stamped the outcome.
     pub age: Duration,
+    /// What the rule wants its messages to look like.
+    pub style: &'a Style,
+    /// The metric that the rule asks about.
+    pub metric: Option<&'a MetricCondition>,
 }
 
 /// The key of an alert's message: by it the message is found again in Slack.
@@ -92,16 +98,13 @@ pub fn first_reason(task: &Task) -> Option<&str> {
         .find(|line| !line.is_empty())
 }
 
-fn first_line(text: &str) -> &str {
+pub(super) fn first_line(text: &str) -> &str {
     text.trim().lines().next().unwrap_or_default().trim()
 }
 
 fn blocks(message: &AlertMessage<'_>) -> Vec<Value> {
     let mut blocks = vec![header(&title(message)), section(&lead(message))];
-    let fields = fields(message);
-    if !fields.is_empty() {
-        blocks.push(json!({ "type": "section", "fields": fields }));
-    }
+    blocks.extend(field_sections(message));
     if let Some(console) = message.console.filter(|console| !console.lines.is_empty()) {
         blocks.push(preformatted(&console.lines.join("\n")));
     }
@@ -127,7 +130,7 @@ fn known(why: &Why) -> Option<&str> {
 }
 
 /// Whether the message says it already: ClearML's own words for the cause that was made of them.
-fn is_told(message: &AlertMessage<'_>, words: &str) -> bool {
+pub(super) fn is_told(message: &AlertMessage<'_>, words: &str) -> bool {
     let Some(why) = message.why else {
         return false;
     };
@@ -144,7 +147,7 @@ fn lead(message: &AlertMessage<'_>) -> String {
     let task = &message.alert.task;
     let mut lead = String::new();
     if let Some(prefix) = message.prefix.map(str::trim).filter(|prefix| !prefix.is_empty()) {
-        lead.push_str(&text::truncate(prefix, PREFIX_CHARACTERS));
+        lead.push_str(&text::truncate(prefix, super::BEFORE_CHARACTERS));
         lead.push(' ');
     }
     lead.push_str(&linked(message.alert.url.as_deref(), name_of(task), 400));
@@ -163,33 +166,6 @@ fn name_of(task: &Task) -> &str {
     if task.name.trim().is_empty() { &task.id } else { &task.name }
 }
 
-fn fields(message: &AlertMessage<'_>) -> Vec<Value> {
-    let task = &message.alert.task;
-    let reason =
-        task.status_reason.as_deref().map(first_line).filter(|line| !line.is_empty() && !is_told(message, line));
-    let cause = message.why.map(|why| why.cause).filter(|cause| *cause != Cause::Unknown);
-    let worker = task.worker.as_deref().filter(|worker| !worker.is_empty());
-    let queue = task.queue.as_ref().map(crate::domain::Named::label);
-    [
-        Some(field("Status", words::outcome(message.alert.outcome))),
-        cause.map(|cause| field("Cause", cause.label())),
-        task.user_label().map(|user| field("User", &safe(user, 150))),
-        Some(field("Iterations", &task.last_iteration.to_string())),
-        task.run_time().map(|run_time| field("Run time", &words::duration(run_time))),
-        worker.map(|worker| field("Worker", &safe(worker, 200))),
-        queue.map(|queue| field("Queue", &safe(queue, 150))),
-        reason.map(|reason| field("Reason", &safe(reason, 500))),
-        Some(field("When", &words::slack_date(task.status_changed))),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-fn field(name: &str, value: &str) -> Value {
-    mrkdwn(&format!("*{name}*\n{value}"))
-}
-
 fn preformatted(text: &str) -> Value {
     json!({
         "type": "rich_text",
@@ -206,6 +182,7 @@ fn context_line(message: &AlertMessage<'_>) -> String {
         parts.push(format!("late by {}", words::duration(message.age)));
     }
     match message.console {
+        _ if message.style.console_lines == 0 => {}
         None => parts.push("console not available".to_owned()),
         Some(console) if console.lines.is_empty() => parts.push("no console output".to_owned()),
         Some(console) if console.lines.len() == 1 => parts.push("last console line".to_owned()),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{HEADER_CHARACTERS, Parts, Place, context, header, key, linked, payload, safe, section, words};
+use crate::domain::rule::Times;
 use crate::domain::{Outcome, Stamp, text};
 
 /// Tasks that a digest names.
@@ -46,6 +47,8 @@ pub struct DigestMessage<'a> {
     pub instance: &'a str,
     /// What tells this digest from others of the database.
     pub id: &'a str,
+    /// How moments are shown.
+    pub times: &'a Times,
 }
 
 /// The payload of a digest and the key in its metadata.
@@ -101,13 +104,17 @@ fn summary(message: &DigestMessage<'_>) -> String {
     let items = message.items;
     let mut lines = String::new();
     if let Some(prefix) = message.prefix.map(str::trim).filter(|prefix| !prefix.is_empty()) {
-        lines.push_str(&text::truncate(prefix, super::alert::PREFIX_CHARACTERS));
+        lines.push_str(&text::truncate(prefix, super::BEFORE_CHARACTERS));
         lines.push(' ');
     }
     lines.push_str(&summary_words(items));
     if let (Some(first), Some(last)) = (items.first(), items.last()) {
         let (first, last) = (first.status_changed, last.status_changed);
-        lines.push_str(&format!(" · {} to {}", words::slack_date(first), words::slack_date(last)));
+        lines.push_str(&format!(
+            " · {} to {}",
+            words::moment(first, message.times),
+            words::moment(last, message.times)
+        ));
     }
     for (reason, count) in count_by(items, |item| item.reason.as_deref()).into_iter().take(NAMED_REASONS) {
         lines.push_str(&format!("\n>{} × {}", words::number(count), safe(reason, 250)));

@@ -7,6 +7,8 @@
 mod alert;
 mod digest;
 pub mod draw;
+mod fields;
+mod follow;
 mod hook;
 mod mention;
 mod notice;
@@ -18,6 +20,7 @@ use serde_json::{Map, Value, json};
 
 pub use alert::{AlertMessage, compose_alert, first_reason};
 pub use digest::{DigestItem, DigestMessage, compose_digest};
+pub use follow::{as_reply, is_broadcast, thread_of, with_state};
 pub use hook::for_incoming_webhook;
 pub use mention::{mention, with_mentions};
 pub use notice::{SilenceNotice, StartNotice, compose_silence_end, compose_start, compose_test};
@@ -36,6 +39,9 @@ const TEXT_ONLY_CHARACTERS: usize = 3_000;
 const HEADER_CHARACTERS: usize = 150;
 /// Slack's limit for a section's text.
 const SECTION_CHARACTERS: usize = 3_000;
+
+/// The longest text before a message: mentions and prefixes.
+const BEFORE_CHARACTERS: usize = alert::PREFIX_CHARACTERS + mention::PEOPLE_CHARACTERS + 1;
 
 /// Where a message goes: a new one, or in the place of one that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]

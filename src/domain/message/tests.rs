@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::*;
 use crate::domain::console::{self, ConsoleTail};
 use crate::domain::decide::tests::task;
-use crate::domain::{Diagnosis, Named, Outcome, PendingAlert, Redactor, Stamp, Status, Task};
+use crate::domain::rule::{Field, MetricCondition, MetricValue, Operator, Style, Times};
+use crate::domain::{Diagnosis, LastMetric, Named, Outcome, PendingAlert, Redactor, Stamp, Status, Task};
 
 fn alert_of(task: Task) -> PendingAlert {
     PendingAlert {
@@ -24,6 +25,17 @@ fn alert_of(task: Task) -> PendingAlert {
 }
 
 fn compose(alert: &PendingAlert, console: Option<&ConsoleTail>, age: Duration, prefix: Option<&str>) -> Value {
+    compose_in_style(alert, console, age, prefix, &Style::default(), None)
+}
+
+fn compose_in_style(
+    alert: &PendingAlert,
+    console: Option<&ConsoleTail>,
+    age: Duration,
+    prefix: Option<&str>,
+    style: &Style,
+    metric: Option<&MetricCondition>,
+) -> Value {
     let (payload, key) = compose_alert(&AlertMessage {
         alert,
         channel_id: "C0123456789",
@@ -34,6 +46,8 @@ fn compose(alert: &PendingAlert, console: Option<&ConsoleTail>, age: Duration, p
         console,
         why: alert.why.as_ref(),
         age,
+        style,
+        metric,
     });
     let payload: Value = serde_json::from_str(&payload).unwrap();
     assert_eq!(payload["metadata"]["event_payload"]["key"], Value::String(key));
@@ -76,6 +90,66 @@ fn only_what_is_known_is_shown() {
     insta::assert_json_snapshot!(payload);
 }
 
+fn loss() -> MetricCondition {
+    let (title, series) = ("loss".to_owned(), "val".to_owned());
+    MetricCondition { title, series, value: MetricValue::Last, operator: Operator::Greater, threshold: 0.5 }
+}
+
+fn measured_task() -> Task {
+    let number = crate::domain::Finite::new;
+    let loss = LastMetric {
+        title: "loss".to_owned(),
+        series: "val".to_owned(),
+        last: number(0.7),
+        min: number(0.1),
+        max: number(0.9),
+    };
+    Task { metrics: vec![loss], tags: vec!["nightly".to_owned(), "<!here>".to_owned()], ..failed_task() }
+}
+
+fn fields_of(payload: &Value) -> Vec<String> {
+    let blocks = payload["blocks"].as_array().unwrap().iter();
+    let fields = blocks.filter_map(|block| block["fields"].as_array()).flatten();
+    fields.map(|field| field["text"].as_str().unwrap().replace('\n', " ")).collect()
+}
+
+#[test]
+fn a_rule_says_which_fields_are_shown_and_in_which_order() {
+    let alert = alert_of(measured_task());
+    let told = |fields, times| {
+        let style = Style { fields, times, ..Style::default() };
+        fields_of(&compose_in_style(&alert, None, Duration::ZERO, None, &style, Some(&loss())))
+    };
+    let utc = || Times::Zone(jiff::tz::TimeZone::UTC);
+    let wanted = vec![Field::Metric, Field::When, Field::Tags, Field::Status];
+    assert_eq!(
+        told(Some(wanted), utc()),
+        [
+            "*Metric* last loss/val 0.7",
+            "*When* 2026-11-22 22:27:28 UTC",
+            "*Tags* nightly, &lt;!here&gt;",
+            "*Status* failed",
+            "*Cause* CUDA out of memory",
+        ]
+    );
+    assert_eq!(told(Some(Vec::new()), utc()), Vec::<String>::new());
+    let usual = told(None, Times::Reader);
+    assert!(usual.iter().any(|field| field.starts_with("*Metric*")), "{usual:?}");
+    assert!(!usual.iter().any(|field| field.starts_with("*Tags*")), "{usual:?}");
+}
+
+#[test]
+fn a_console_that_nobody_wants_is_not_missed() {
+    let style = Style { console_lines: 0, ..Style::default() };
+    let alert = alert_of(failed_task());
+    let context = |style: &Style| {
+        let payload = compose_in_style(&alert, None, Duration::ZERO, None, style, None);
+        payload["blocks"].as_array().unwrap().last().unwrap()["elements"][0]["text"].as_str().unwrap().to_owned()
+    };
+    assert!(context(&Style::default()).ends_with("console not available"));
+    assert!(context(&style).ends_with("api.example.com"), "{}", context(&style));
+}
+
 #[test]
 fn plainer_forms_drop_what_slack_refused() {
     let payload = compose(&alert_of(failed_task()), None, Duration::ZERO, None).to_string();
@@ -102,7 +176,7 @@ fn item(number: usize, project: Option<&str>) -> DigestItem {
 }
 
 fn digest(items: &[DigestItem]) -> Value {
-    let message = DigestMessage { items, prefix: None, instance: "i-1", id: "d-1" };
+    let message = DigestMessage { items, prefix: None, instance: "i-1", id: "d-1", times: &Times::Reader };
     let (payload, _) = compose_digest(&Place::New { channel: "C0123456789".to_owned() }, &message);
     serde_json::from_str(&payload).unwrap()
 }
@@ -201,7 +275,8 @@ proptest! {
     fn nothing_from_outside_is_markup_or_breaks_a_limit(
         (name, project, user, reason, message, raw_console) in
             (hostile(), hostile(), hostile(), hostile(), hostile(), hostile()),
-        (worker, queue, id) in (hostile(), hostile(), hostile()),
+        (worker, queue, id, tag) in (hostile(), hostile(), hostile(), hostile()),
+        wanted in prop::sample::subsequence(Field::ALL.to_vec(), 0..=Field::ALL.len()).prop_shuffle(),
         iteration in any::<i64>(), changed in 0..4_000_000_000_000_i64, active in prop::option::of(any::<i64>()),
     ) {
         let hostile_task = Task {
@@ -211,10 +286,12 @@ proptest! {
             status_reason: Some(reason), status_message: Some(message), worker: Some(worker),
             queue: Some(Named { id: "q".to_owned(), name: Some(queue) }),
             last_iteration: iteration, status_changed: Stamp::from_millis(changed), active_duration: active,
-            ..task(Status::Failed)
+            tags: vec![tag], ..measured_task()
         };
         let console = console::tail(&raw_console, 20, 2_400);
-        let payload = compose(&alert_of(hostile_task), Some(&console), Duration::from_secs(9_999), Some("Hey <!here>,"));
+        let style = Style { fields: Some(wanted), ..Style::default() };
+        let (age, prefix) = (Duration::from_secs(9_999), Some("Hey <!here>,"));
+        let payload = compose_in_style(&alert_of(hostile_task), Some(&console), age, prefix, &style, Some(&loss()));
         check_limits(&payload);
         check_markup(&payload);
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::rule::Times;
 use crate::domain::{Outcome, Stamp};
 
 /// `45 s`, `12 min`, `3 h`, `3 h 5 min`, `2 d 4 h`: the two largest units that matter.
@@ -46,6 +47,14 @@ pub fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
+/// A moment as a rule's messages show it.
+pub fn moment(stamp: Stamp, times: &Times) -> String {
+    match times {
+        Times::Reader => slack_date(stamp),
+        Times::Zone(zone) => stamp.to_timestamp().to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
+    }
+}
+
 /// A moment that Slack shows in each reader's own time zone.
 pub fn slack_date(stamp: Stamp) -> String {
     let seconds = stamp.as_millis().div_euclid(1_000);
@@ -63,6 +72,15 @@ mod tests {
         for (seconds, words) in cases {
             assert_eq!(duration(Duration::from_secs(seconds)), words);
         }
+    }
+
+    #[test]
+    fn moments_are_the_readers_or_of_one_zone() {
+        let stamp = Stamp::parse("2026-07-22T22:27:28.021Z").unwrap();
+        let zone = |name| Times::Zone(jiff::tz::TimeZone::get(name).unwrap());
+        assert_eq!(moment(stamp, &zone("UTC")), "2026-07-22 22:27:28 UTC");
+        assert_eq!(moment(stamp, &zone("Europe/Berlin")), "2026-07-23 00:27:28 CEST");
+        assert!(moment(stamp, &Times::Reader).starts_with("<!date^1784759248^"));
     }
 
     #[test]

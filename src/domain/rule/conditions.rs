@@ -154,6 +154,12 @@ impl MetricCondition {
         }
     }
 
+    /// The value it is about, in words: `last loss/val 0.7`.
+    pub fn shown(&self, metrics: &[LastMetric]) -> Option<String> {
+        let value = self.value_in(metrics)?;
+        Some(format!("{} {}/{} {value}", self.value.as_str(), self.title, self.series))
+    }
+
     /// Whether it is about this metric.
     pub fn is_about(&self, metric: &LastMetric) -> bool {
         metric.title == self.title && metric.series == self.series

@@ -17,7 +17,7 @@ pub use destination::{Destination, Lane};
 pub use filter::{Filter, Suppression, Verdict};
 pub use judge::Subject;
 pub use projects::{ProjectFilter, ProjectPattern, ProjectRegex};
-pub use telling::{Field, QuietHours, Stuck, Style, Timing};
+pub use telling::{Field, QuietHours, Stuck, Style, Times, Timing};
 
 /// Who hears of what, how, and when. The command line describes one rule, called [`Rule::DEFAULT_NAME`].
 #[derive(Debug, Clone, PartialEq)]

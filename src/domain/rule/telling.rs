@@ -40,8 +40,20 @@ pub struct Style {
     pub mention_owner: bool,
     /// Lines of console in an alert; 0 fetches none.
     pub console_lines: usize,
-    /// The fields shown, in this order; `None` is all that are known.
+    /// The fields shown, in this order, those of them that are known; `None` is [`Field::USUAL`].
     pub fields: Option<Vec<Field>>,
+    /// How moments are shown.
+    pub times: Times,
+}
+
+/// How moments are shown in messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Times {
+    /// To each reader in the reader's own language and time zone, by Slack.
+    #[default]
+    Reader,
+    /// By the wall clock of this zone: the same text for everybody, wherever it is read.
+    Zone(TimeZone),
 }
 
 impl Style {
@@ -51,14 +63,20 @@ impl Style {
 
 impl Default for Style {
     fn default() -> Self {
-        Self { prefix: None, mention_owner: false, console_lines: Self::CONSOLE_LINES, fields: None }
+        Self {
+            prefix: None,
+            mention_owner: false,
+            console_lines: Self::CONSOLE_LINES,
+            fields: None,
+            times: Times::default(),
+        }
     }
 }
 
 /// A field of an alert's message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Field {
-    /// The outcome.
+    /// The outcome, and in a word why.
     Status,
     /// Whose task.
     User,
@@ -92,6 +110,19 @@ impl Field {
         Self::Reason,
         Self::When,
         Self::Tags,
+        Self::Metric,
+    ];
+
+    /// What is shown where nobody says otherwise: all but the tags.
+    pub const USUAL: [Self; 9] = [
+        Self::Status,
+        Self::User,
+        Self::Iterations,
+        Self::RunTime,
+        Self::Worker,
+        Self::Queue,
+        Self::Reason,
+        Self::When,
         Self::Metric,
     ];
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Destination, ProjectFilter, ProjectPattern, Rule, Stuck, TagFilter, UserFilter};
+use super::{Destination, Field, ProjectFilter, ProjectPattern, Rule, Stuck, Style, TagFilter, Times, UserFilter};
 use crate::domain::message::words;
 use crate::domain::task::Outcome;
 
@@ -73,8 +73,13 @@ impl Rule {
             let zone = quiet.zone.iana_name().unwrap_or("its own time zone");
             format!("quiet from {} to {} ({zone})", clock(quiet.from), clock(quiet.to))
         });
+        let prefix = self.style.prefix.as_ref().map(|prefix| format!("messages begin with {prefix}"));
         [
+            prefix,
             self.style.mention_owner.then(|| "mentions the owner".to_owned()),
+            console(self.style.console_lines),
+            self.style.fields.as_deref().map(fields),
+            times(&self.style.times),
             timing.hold.map(|hold| format!("waits {} and drops what was started again", time(hold))),
             quiet,
             timing.urgent.then(|| "urgent: passes quiet hours".to_owned()),
@@ -86,6 +91,27 @@ impl Rule {
         .into_iter()
         .flatten()
         .collect()
+    }
+}
+
+fn console(lines: usize) -> Option<String> {
+    match lines {
+        Style::CONSOLE_LINES => None,
+        0 => Some("no console".to_owned()),
+        1 => Some("the last console line".to_owned()),
+        lines => Some(format!("up to {lines} console lines")),
+    }
+}
+
+fn fields(fields: &[Field]) -> String {
+    let words: Vec<&str> = fields.iter().map(|field| field.as_str()).collect();
+    if words.is_empty() { "no fields".to_owned() } else { format!("fields {}", words.join(", ")) }
+}
+
+fn times(times: &Times) -> Option<String> {
+    match times {
+        Times::Reader => None,
+        Times::Zone(zone) => Some(format!("times in {}", zone.iana_name().unwrap_or("one time zone"))),
     }
 }
 

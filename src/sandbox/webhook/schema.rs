@@ -161,8 +161,8 @@ mod tests {
         let why = Why { cause: Cause::Crash, detail: "ValueError: no".to_owned() };
         let pages = [None, Some("https://e.com/p")];
         for project_url in pages {
-            for (console, why) in [(None, None), (Some(&console), Some(&why))] {
-                let document = event::alert(ENVELOPE, AlertEvent { alert: &full, why, project_url, console });
+            for (console, why, follows) in [(None, None, None), (Some(&console), Some(&why), Some("i:r/t/1/failed"))] {
+                let document = event::alert(ENVELOPE, AlertEvent { alert: &full, why, project_url, console, follows });
                 assert_eq!(problems(&read(&document)), Vec::<String>::new());
             }
         }
@@ -181,8 +181,10 @@ mod tests {
     fn endless_words_are_cut() {
         let endless = Task { name: "n".repeat(5_000), status_reason: Some("r".repeat(50_000)), ..task(Status::Failed) };
         let alert = alert(endless);
-        let document =
-            read(&event::alert(ENVELOPE, AlertEvent { alert: &alert, why: None, project_url: None, console: None }));
+        let document = read(&event::alert(
+            ENVELOPE,
+            AlertEvent { alert: &alert, why: None, project_url: None, console: None, follows: None },
+        ));
         let length = |value: &Value| value.as_str().unwrap().chars().count();
         assert_eq!((length(&document["alert"]["task"]["name"]), length(&document["alert"]["reason"])), (1_000, 8_000));
     }
@@ -190,8 +192,10 @@ mod tests {
     #[test]
     fn what_the_schema_forbids_is_found() {
         let alert = alert(task(Status::Failed));
-        let good =
-            read(&event::alert(ENVELOPE, AlertEvent { alert: &alert, why: None, project_url: None, console: None }));
+        let good = read(&event::alert(
+            ENVELOPE,
+            AlertEvent { alert: &alert, why: None, project_url: None, console: None, follows: None },
+        ));
         let spoiled = |path: &str, value: Value| {
             let mut document = good.clone();
             *document.pointer_mut(path).unwrap() = value;
@@ -206,6 +210,7 @@ mod tests {
             ("/alert/outcome", json!("exploded")),
             ("/alert/run", json!(0)),
             ("/alert/run", json!(1.5)),
+            ("/alert/follows", json!(1)),
             ("/alert/task/name", Value::Null),
             ("/alert/task/tags", json!([1])),
             ("/alert/task", json!({})),

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::nearest::nearest;
 use super::quiet;
 use super::table::Table;
-use crate::domain::rule::{Field, Stuck, Style, Timing};
+use crate::domain::rule::{Field, Stuck, Style, Times, Timing};
 use crate::settings::defaults;
 use crate::settings::time::format_duration;
 
@@ -51,9 +53,25 @@ pub(super) fn style(table: &Table<'_>) -> Style {
         mention_owner: message.switch("mention_owner").is_some_and(|at| at.value),
         console_lines: lines.and_then(|at| usize::try_from(at.value).ok()).unwrap_or(Style::CONSOLE_LINES),
         fields: fields(&message),
+        times: times(&message).unwrap_or_default(),
     };
     message.finish();
     style
+}
+
+fn times(message: &Table<'_>) -> Option<Times> {
+    let at = message.text("times")?;
+    match at.value.trim() {
+        "reader" => Some(Times::Reader),
+        "utc" => Some(Times::Zone(TimeZone::UTC)),
+        zone => match TimeZone::get(zone) {
+            Ok(zone) => Some(Times::Zone(zone)),
+            Err(_) => {
+                let remedy = "write \"reader\", \"utc\", or a zone like \"Europe/Berlin\"";
+                message.refuse(&at, &at.value, "is no time zone that is known", remedy)
+            }
+        },
+    }
 }
 
 fn fields(message: &Table<'_>) -> Option<Vec<Field>> {

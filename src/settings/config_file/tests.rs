@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::domain::rule::{Field, MetricCondition, MetricValue, Operator, Stuck, TagFilter};
+use crate::domain::rule::{Field, MetricCondition, MetricValue, Operator, Stuck, TagFilter, Times};
 use crate::domain::{Destination, Outcome, Rule, UserFilter};
 use crate::settings::environment::MapEnvironment;
 
@@ -120,9 +120,14 @@ fn timing_and_style() {
     assert_eq!(rule("hold = '0s'").timing.hold, None);
     assert!(!rule("continue = false").continues);
     let style =
-        rule("message = { prefix = 'Hey', mention_owner = true, console_lines = 0, fields = ['when', 'user'] }").style;
+        rule("message = { prefix = 'Hey', mention_owner = true, console_lines = 0, fields = ['when', 'user'], times = 'utc' }")
+            .style;
     assert_eq!((style.prefix.as_deref(), style.mention_owner, style.console_lines), (Some("Hey"), true, 0));
     assert_eq!(style.fields, Some(vec![Field::When, Field::User]));
+    assert_eq!(style.times, Times::Zone(jiff::tz::TimeZone::UTC));
+    let zone = jiff::tz::TimeZone::get("Asia/Tokyo").unwrap();
+    assert_eq!(rule("message.times = 'Asia/Tokyo'").style.times, Times::Zone(zone));
+    assert_eq!(rule("message.times = 'reader'").style.times, Times::Reader);
     assert_eq!(
         rule("stuck = { silent = '2h' }").stuck,
         Some(Stuck { silent: Some(Duration::from_hours(2)), iteration: None })

@@ -1,0 +1,114 @@
+//! Digests: one message for many alerts, edited while the flood lasts.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::deliver::Deliverer;
+use super::error::MonitorError;
+use super::lanes::Target;
+use crate::domain::message::{self, DigestItem, DigestMessage, Place, compose_digest};
+use crate::domain::rule::{Style, Times};
+use crate::domain::{PendingAlert, Redactor};
+use crate::store::{Delivery, DeliveryKind, Method, NewDelivery};
+use crate::webhook::event;
+
+/// Alerts that one digest takes up at once.
+const DIGEST_BATCH: usize = 20_000;
+/// Alerts that one event of a webhook takes up at once: receivers limit what they take.
+const EVENT_BATCH: usize = 500;
+/// A digest is edited while the flood lasts and it is no older than this; then a new one begins.
+const DIGEST_AGE: Duration = Duration::from_mins(5);
+/// A flood lasts until no more came for so long.
+const FLOOD_LASTS: Duration = Duration::from_mins(1);
+
+impl Deliverer {
+    /// The digest that is still to be edited, if the flood lasts.
+    pub(super) async fn open_digest(&self, channel: &str) -> Result<Option<Delivery>, MonitorError> {
+        if self.config.digest_above == 0 {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let found = self.store.open_digest(channel, now.minus(DIGEST_AGE), now.minus(FLOOD_LASTS)).await?;
+        Ok(found.filter(|digest| digest.message_ts.is_some()))
+    }
+
+    pub(super) async fn digest(
+        &mut self,
+        channel: &str,
+        target: &Target,
+        open: Option<Delivery>,
+    ) -> Result<NewDelivery, MonitorError> {
+        let batch = if matches!(target, Target::Webhook(_)) { EVENT_BATCH } else { DIGEST_BATCH };
+        let new = self.store.alerts_to_compose(channel, batch).await?;
+        let mut told = match &open {
+            Some(digest) => self.store.alerts_of_digest(digest.id).await?,
+            None => Vec::new(),
+        };
+        let alerts = new.iter().map(|alert| alert.id).collect();
+        told.extend(new);
+        told.sort_by_key(|alert| (alert.task.status_changed, alert.id));
+        let mentions = if target.has_mentions() { self.mentions_of(&told).await? } else { HashMap::new() };
+        let mentions: Vec<String> = told.iter().filter_map(|alert| self.mention_in(&mentions, alert)).collect();
+        let styles: Vec<&Style> = self.styles_of(&told);
+        let prefixes: Vec<&str> = styles.iter().filter_map(|style| style.prefix.as_deref()).collect();
+        let prefix = message::with_mentions(&mentions, &prefixes);
+        let times = common_times(&styles);
+        let items: Vec<DigestItem> = told.iter().map(|alert| digest_item(alert, &self.config.redactor)).collect();
+        let place = match open.as_ref().and_then(|digest| digest.message_ts.clone().zip(Some(&digest.channel_id))) {
+            Some((ts, channel)) => Place::Edit { channel: channel.clone(), ts },
+            None => Place::New { channel: target.address(channel).to_owned() },
+        };
+        let first = told.first().map_or(0, |alert| alert.id);
+        let id = format!("{first}-{}", self.clock.now().as_millis());
+        let (prefix, instance) = (prefix.as_deref(), self.config.instance.as_str());
+        let message = DigestMessage { items: &items, prefix, instance, id: &id, times: &times };
+        let (payload, key) = compose_digest(&place, &message);
+        let (method, edits) = match open {
+            Some(digest) => (Method::Update, Some(digest.id)),
+            None => (Method::Post, None),
+        };
+        let payload = match target {
+            Target::Webhook(_) => event::digest(self.envelope(&key), &self.without_secrets(told)),
+            _ => payload,
+        };
+        let (channel, channel_id) = (channel.to_owned(), target.address(channel).to_owned());
+        let (kind, whys) = (DeliveryKind::Digest, Vec::new());
+        let thread = None;
+        Ok(target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys, thread }))
+    }
+
+    /// What the messages of the rules look like that have something to tell, each rule once.
+    fn styles_of(&self, told: &[PendingAlert]) -> Vec<&Style> {
+        let mut rules: Vec<&str> = Vec::new();
+        for alert in told {
+            if !rules.contains(&alert.rule.as_str()) {
+                rules.push(&alert.rule);
+            }
+        }
+        rules.into_iter().map(|rule| &self.config.tellings.of_rule(rule).style).collect()
+    }
+}
+
+/// How rules that share a digest show moments: as all of them do, or where they differ, as each reader has it.
+fn common_times(styles: &[&Style]) -> Times {
+    let first = styles.first().map(|style| &style.times);
+    let agreed = first.filter(|first| styles.iter().all(|style| style.times == **first));
+    agreed.cloned().unwrap_or_default()
+}
+
+fn digest_item(alert: &PendingAlert, redactor: &Redactor) -> DigestItem {
+    let task = &alert.task;
+    DigestItem {
+        task_name: task.name.clone(),
+        project: task.project_label().map(str::to_owned),
+        user: task.user_label().map(str::to_owned),
+        outcome: alert.outcome,
+        status_changed: task.status_changed,
+        iteration: task.last_iteration,
+        reason: match &alert.why {
+            Some(why) if !why.detail.is_empty() => Some(why.detail.clone()),
+            _ => message::first_reason(task).map(|reason| redactor.redact(reason).into_owned()),
+        },
+        url: alert.url.clone(),
+    }
+}
