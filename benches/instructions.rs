@@ -3,6 +3,7 @@
 
 #![allow(
     missing_docs,
+    clippy::panic,
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -15,10 +16,8 @@ mod shared;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clearml_alerts::clearml;
-use clearml_alerts::domain::message::{AlertMessage, compose_alert};
 use clearml_alerts::domain::{Diagnosis, Redactor, Silences, Stamp, Task, console, decide};
 use clearml_alerts::store::{Access, HistoryFilter, Order, Store};
 use shared::{CONSOLE, PAGE, alert, answer, database, one_rule, open, page, record, rules, running, runtime, tasks};
@@ -79,17 +78,7 @@ fn compose(count: usize) {
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let why = Diagnosis::of_row(&alert.task, &redactor).map(|diagnosis| diagnosis.refined(&lines).why());
         let tail = console::tail(&text, 20, 2_400);
-        black_box(compose_alert(&AlertMessage {
-            alert: &alert,
-            channel_id: "C0123456789",
-            instance: "0123456789abcdef",
-            prefix: None,
-            project_url: Some("https://app.example.com/projects/p"),
-            server: "api.example.com",
-            console: Some(&tail),
-            why: why.as_ref(),
-            age: Duration::from_secs(4),
-        }));
+        black_box(shared::message(&alert, Some(&tail), why.as_ref()));
     }
 }
 
@@ -120,7 +109,9 @@ fn record_again(count: usize) {
 /// Tasks of every part of the table: each page others, in no order.
 fn among_known(store: &Store, number: usize) -> Vec<Task> {
     let known: usize = store
-        .read_now(|connection| connection.query_row("SELECT max(task_id) FROM tasks", [], |row| row.get::<_, String>(0)))
+        .read_now(|connection| {
+            connection.query_row("SELECT max(task_id) FROM tasks", [], |row| row.get::<_, String>(0))
+        })
         .map(|last| usize::from_str_radix(&last, 16).unwrap() + 1)
         .unwrap();
     let mut tasks = running(0, PAGE);

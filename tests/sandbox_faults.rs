@@ -80,7 +80,8 @@ async fn statuses_with_bodies_and_headers() {
     let html = post(&slack, "3").await.unwrap();
     assert_eq!(html.headers()["content-type"], "text/html");
     assert!(html.text().await.unwrap().starts_with("<html>"));
-    let unfollowed = clearml_alerts::http::client().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let unfollowed =
+        clearml_alerts::http::client().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let redirect = unfollowed.get(slack.url()).send().await.unwrap();
     assert_eq!(
         (redirect.status().as_u16(), &redirect.headers()["location"]),

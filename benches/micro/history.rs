@@ -32,8 +32,9 @@ fn floor_newest(bencher: Bencher<'_, '_>, alerts: usize) {
             .read_now(|connection| {
                 let mut statement = connection.prepare_cached(sql)?;
                 let columns = statement.column_count();
-                let rows =
-                    statement.query_map([], |row| (0..columns).map(|column| row.get(column)).collect::<Result<Vec<Value>, _>>())?;
+                let rows = statement.query_map([], |row| {
+                    (0..columns).map(|column| row.get(column)).collect::<Result<Vec<Value>, _>>()
+                })?;
                 rows.collect::<Result<Vec<_>, _>>()
             })
             .unwrap()

@@ -45,16 +45,20 @@ fn idle(runtime: &Runtime) {
     let client = clearml_alerts::http::client().build().unwrap();
     let (mut polls, mut requests) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        polls.push(cpu(&server, || runtime.block_on(async {
-            for _ in 0..IDLE_POLLS {
-                poller.poll_once(Depth::Usual).await.unwrap();
-            }
-        })));
-        requests.push(cpu(&server, || runtime.block_on(async {
-            for _ in 0..IDLE_POLLS {
-                client.post(server.url.clone()).body("{}").send().await.unwrap().bytes().await.unwrap();
-            }
-        })));
+        polls.push(cpu(&server, || {
+            runtime.block_on(async {
+                for _ in 0..IDLE_POLLS {
+                    poller.poll_once(Depth::Usual).await.unwrap();
+                }
+            });
+        }));
+        requests.push(cpu(&server, || {
+            runtime.block_on(async {
+                for _ in 0..IDLE_POLLS {
+                    client.post(server.url.clone()).body("{}").send().await.unwrap().bytes().await.unwrap();
+                }
+            })
+        }));
     }
     let (poll, request) = (median(polls), median(requests));
     let each = |nanoseconds: f64| nanoseconds / 1_000.0 / f64::from(IDLE_POLLS);

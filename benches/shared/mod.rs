@@ -9,9 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clearml_alerts::domain::rule::{Pattern, TagFilter};
+use clearml_alerts::domain::console::ConsoleTail;
+use clearml_alerts::domain::message::{AlertMessage, compose_alert};
+use clearml_alerts::domain::rule::{Pattern, Style, TagFilter};
 use clearml_alerts::domain::{
-    Destination, Named, Outcome, PendingAlert, ProjectPattern, Redactor, Rule, Stamp, Status, Task,
+    Destination, Named, Outcome, PendingAlert, ProjectPattern, Redactor, Rule, Stamp, Status, Task, Why,
 };
 use clearml_alerts::store::{Access, PageToRecord, Recorded, Store, Watching};
 use serde_json::{Value, json};
@@ -110,6 +112,24 @@ pub(crate) fn alert(number: usize) -> PendingAlert {
         url: Some(format!("https://app.example.com/projects/p/tasks/{number:032x}/output/log")),
         why: None,
     }
+}
+
+/// Its message.
+pub(crate) fn message(alert: &PendingAlert, console: Option<&ConsoleTail>, why: Option<&Why>) -> String {
+    let (payload, _) = compose_alert(&AlertMessage {
+        alert,
+        channel_id: "C0123456789",
+        instance: "0123456789abcdef",
+        prefix: None,
+        project_url: Some("https://app.example.com/projects/p"),
+        server: "api.example.com",
+        console,
+        why,
+        age: Duration::from_secs(4),
+        style: &Style::default(),
+        metric: None,
+    });
+    payload
 }
 
 pub(crate) fn open(path: &Path) -> Store {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::metrics;
 use super::control::add_to_console;
+use super::metrics;
 use super::task::SimTask;
 use super::world::World;
 use crate::domain::{Stamp, Status};
