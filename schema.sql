@@ -6,6 +6,9 @@
 -- The way of an alert: a page of a poll is recorded in one transaction (tasks, transitions, alerts, watermark). Alerts
 -- that are to be told become a delivery: one message with its exact payload. Every try to send it is an attempt,
 -- written before the request and completed after it.
+--
+-- With `--keep`, what was told goes when it is old: alerts, then the status changes of their runs, silences, and messages
+-- that nothing names any more. Tasks stay for ever: their rows tell news from what is known.
 
 -- One row: whose database this is, and how far it has read.
 CREATE TABLE monitor (
@@ -18,7 +21,8 @@ CREATE TABLE monitor (
     hidden_from     INTEGER,            -- hidden tasks are watched too, and decided from this stamp on; NULL: no rule asks for them
     last_poll_at    INTEGER,            -- when the last good poll ended
     announced_at    INTEGER,            -- when the last start message was handed to delivery
-    service_task    TEXT                -- the task that stands for this monitor in ClearML; NULL where it has none
+    service_task    TEXT,               -- the task that stands for this monitor in ClearML; NULL where it has none
+    kept_from       INTEGER             -- alerts of outcomes stamped before this may have been removed (`--keep`); NULL: none ever was
 ) STRICT;
 
 -- Every task seen, with its last status: what tells news from what is known.
@@ -127,6 +131,9 @@ CREATE VIRTUAL TABLE alert_names USING fts5 (task_name, content = '', columnsize
 CREATE TRIGGER alert_named AFTER INSERT ON alerts BEGIN
     INSERT INTO alert_names (rowid, task_name) VALUES (new.id, new.task_name);
 END;
+CREATE TRIGGER alert_unnamed AFTER DELETE ON alerts BEGIN
+    INSERT INTO alert_names (alert_names, rowid, task_name) VALUES ('delete', old.id, old.task_name);
+END;
 
 -- What is not to be told for a while. An outcome that a silence covers is recorded as suppressed, with the silence.
 CREATE TABLE silences (
@@ -152,6 +159,7 @@ CREATE TABLE silence_summaries (
     PRIMARY KEY (silence_id, channel)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX silence_summaries_to_compose ON silence_summaries (channel) WHERE delivery_id IS NULL;
+CREATE INDEX silence_summaries_by_delivery ON silence_summaries (delivery_id) WHERE delivery_id IS NOT NULL;
 
 -- The outbox: one row a message to Slack or to a webhook, with the exact payload, so that a retry sends the same bytes.
 CREATE TABLE deliveries (
@@ -185,6 +193,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_open ON deliveries (channel, id) WHERE state IN ('pending', 'sending', 'unknown', 'held');
 CREATE INDEX deliveries_digests ON deliveries (channel, sent_at) WHERE kind = 'digest' AND method = 'post';
 CREATE INDEX deliveries_edits ON deliveries (edits) WHERE edits IS NOT NULL;
+CREATE INDEX deliveries_follows ON deliveries (follows) WHERE follows IS NOT NULL;
 
 -- Which messages were ever to tell an alert: one that is composed anew keeps the attempts of its earlier messages.
 CREATE TABLE tellings (
@@ -192,6 +201,7 @@ CREATE TABLE tellings (
     delivery_id     INTEGER NOT NULL REFERENCES deliveries (id),
     PRIMARY KEY (alert_id, delivery_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX tellings_by_delivery ON tellings (delivery_id);
 
 -- Messages that are kept current (`thread = true`): the first that told a rule's alert about a task by itself. Later alerts
 -- follow in its thread, and it is edited to show how the task stands. An edit is never an alert.

@@ -59,6 +59,7 @@ fn with_nothing_but_the_necessary_everything_else_is_the_default() {
     local = false (default)
     announce = all (default)
     since = now (default)
+    keep = all (default)
     wait_lock = 0s (default)
     watch_config = false (default)
     redact = built-in and 0 more (default)
@@ -106,6 +107,7 @@ fn flags_beat_the_environment_which_beats_the_file() {
     local = true (--local)
     announce = all (default)
     since = 1d ago (--since)
+    keep = all (default)
     wait_lock = 0s (default)
     watch_config = false (default)
     redact = built-in and 0 more (default)
@@ -131,6 +133,7 @@ fn every_refusal_names_the_thing_the_value_and_the_way_out() {
         (&["--channel", "a", "--exclude-users", ""], complete()),
         (&["--channel", "a", "--service-queue", ""], complete()),
         (&["--channel", "a", "--since", "soon"], complete()),
+        (&["--channel", "a", "--keep", "23h"], complete()),
         (&["--channel", "a", "--wait-lock", "30"], complete()),
         (&["--channel", "a", "--redact", "("], complete()),
         (&["--channel", "a"], MapEnvironment::new().with("SLACK_API_TOKEN", "xoxb-fake")),
@@ -164,6 +167,7 @@ fn every_refusal_names_the_thing_the_value_and_the_way_out() {
     --exclude-users is ``, which names nobody: give a user's name or ID, or leave the flag out
     --service-queue is ``, which names no queue: give a queue's name, or leave the flag out for `services`
     --since is `soon`, which is no moment: write 24h, 1h30m, 30d, "2 hours ago", today, yesterday, a date (2026-11-22) or a time (2026-11-22T22:27:28Z)
+    --keep is `23h`, which is too short: write 1d or more, like 400d, or all
     --wait-lock is `30`, which is no duration: write a number with its unit, like 500ms, 30s, 15m, 24h, 30d, 2w or 1h30m
     --redact is `(`, which is no regular expression (unclosed group): write a regular expression of Rust's regex crate, like 'password=\S+'
     the place of the database (there is no home directory) is not set: give --db a file, or set CLEARML_ALERTS_DB to one

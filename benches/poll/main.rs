@@ -57,7 +57,7 @@ fn idle(runtime: &Runtime) {
                 for _ in 0..IDLE_POLLS {
                     client.post(server.url.clone()).body("{}").send().await.unwrap().bytes().await.unwrap();
                 }
-            })
+            });
         }));
     }
     let (poll, request) = (median(polls), median(requests));

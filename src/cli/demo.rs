@@ -121,7 +121,7 @@ impl Stage {
         let stop = CancellationToken::new();
         let refresh = self.settings.service.refresh;
         let status = monitor::Status::new(context.clock.now(), refresh);
-        let config = ServiceConfig { refresh, channels: Vec::new(), status };
+        let config = ServiceConfig { refresh, channels: Vec::new(), status, retention: None };
         let service = tokio::spawn(monitor::run(monitor.poller, monitor.deliverer, config, monitor.news, stop.clone()));
         while self.clearml.requests().count("tasks.get_all_ex") < polled + 2 && !service.is_finished() {
             tokio::time::sleep(Duration::from_millis(20)).await;

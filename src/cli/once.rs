@@ -66,6 +66,12 @@ async fn poll_and_deliver(
     deliver(&mut monitor.deliverer, patience, stop).await?;
     let after = monitor.store.queue_counts().await?;
     output::text(&summary(&polled?, before, after, &monitor))?;
+    if let Some(retention) = &monitor.retention {
+        match retention.once(stop).await {
+            Err(error) if error.is_transient() => tracing::warn!(%error, "old alerts could not be removed this time"),
+            ended => ended?,
+        }
+    }
     Ok(if after.undelivered() > 0 { Exit::Undelivered } else { Exit::Done })
 }
 

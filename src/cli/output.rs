@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use terminal_size::{Height, Width, terminal_size_of};
 use unicode_width::UnicodeWidthStr;
 
+use crate::domain::Stamp;
+
 /// Whether results go to a terminal.
 fn is_terminal() -> bool {
     io::stdout().is_terminal()
@@ -28,6 +30,11 @@ pub(super) fn write(results: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> i
 /// Writes one text as it is.
 pub(super) fn text(text: &str) -> io::Result<bool> {
     write(|out| out.write_all(text.as_bytes()))
+}
+
+/// What is said where somebody may look for what retention has removed.
+pub(super) fn removed(kept_from: Stamp) -> String {
+    format!("what ended before {kept_from} is not kept any more (--keep)")
 }
 
 /// Writes a report: on a terminal, its long lines are folded between words.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clearml::Retry;
 use crate::domain::delivery::Waits;
+use crate::monitor::Pace;
 
 /// How patiently the two servers are asked.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,8 @@ pub(super) struct Patience {
     pub config: Duration,
     /// A sign of life for it is given this often.
     pub ping: Duration,
+    /// How fast old alerts are removed.
+    pub retention: Pace,
 }
 
 impl Patience {
@@ -32,6 +35,7 @@ impl Patience {
             own_task: Duration::from_secs(2),
             config: Duration::from_secs(5),
             ping: Duration::from_mins(10),
+            retention: Pace::STANDARD,
         }
     }
 
@@ -45,6 +49,10 @@ impl Patience {
             own_task: crate::domain::backoff::scaled(self.own_task, factor),
             config: crate::domain::backoff::scaled(self.config, factor),
             ping: crate::domain::backoff::scaled(self.ping, factor),
+            retention: Pace {
+                look: crate::domain::backoff::scaled(self.retention.look, factor),
+                pause: crate::domain::backoff::scaled(self.retention.pause, factor),
+            },
         }
     }
 }

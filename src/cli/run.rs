@@ -42,7 +42,7 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
         context.log.console.close();
     }
     let origin = Origin { flags: &arguments.flags, task: None };
-    serve(monitor, watched, &settings, origin, context, stop, life).await
+    Box::pin(serve(monitor, watched, &settings, origin, context, stop, life)).await
 }
 
 /// The service as the task that an agent runs: the task's parameters win over the command line. From here on the task tells
@@ -69,7 +69,7 @@ async fn as_task(arguments: &RunArguments, task: &str, context: &Context) -> any
     match begun.await {
         Ok(Some((monitor, watched, settings))) => {
             let origin = Origin { flags: &arguments.flags, task: Some(&task) };
-            serve(monitor, watched, &settings, origin, context, stop, Some(life)).await
+            Box::pin(serve(monitor, watched, &settings, origin, context, stop, Some(life))).await
         }
         Ok(None) => {
             life.end(Ending::Stopped).await;
@@ -144,6 +144,7 @@ async fn watch(
         refresh: settings.service.refresh,
         channels: start::slack_channels(&monitor.rules),
         status: watched.status.clone(),
+        retention: monitor.retention.take(),
     };
     let told = watched.started(&monitor, context)?;
     let store = monitor.store.clone();

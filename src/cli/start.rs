@@ -13,7 +13,7 @@ use super::patience::Patience;
 use super::{progress, supervisor};
 use crate::clock::Clock;
 use crate::domain::{Destination, Rule};
-use crate::monitor::{self, Deliverer, MonitorError, Poller, Projects};
+use crate::monitor::{self, Deliverer, MonitorError, Poller, Projects, Retention};
 use crate::settings::{self, Environment, Settings};
 use crate::store::{Store, StoreError, Upgraded};
 use crate::{clearml, slack};
@@ -56,6 +56,8 @@ pub(super) struct Monitor {
     pub deliverer: Deliverer,
     /// Wakes the deliverer.
     pub news: Arc<Notify>,
+    /// Removes what is old; none where everything is kept.
+    pub retention: Option<Retention>,
     /// The database.
     pub store: Store,
     /// ClearML.
@@ -153,7 +155,11 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
         poller.ignore_own_task(task);
     }
     deliverer.recover().await?;
-    Ok(Monitor { poller, deliverer, news, store, clearml, rules, server })
+    let retention = settings.service.keep.map(|keep| {
+        let pace = context.patience.retention;
+        Retention::new(store.clone(), clearml.clone(), context.clock.clone(), keep, pace)
+    });
+    Ok(Monitor { poller, deliverer, news, retention, store, clearml, rules, server })
 }
 
 async fn own(settings: &Settings) -> anyhow::Result<Store> {

@@ -89,6 +89,7 @@ mod tests {
             last_poll_at: None,
             announced_at: None,
             service_task: None,
+            kept_from: None,
         }
     }
 

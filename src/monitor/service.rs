@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::deliver::{Deliverer, Next};
 use super::error::MonitorError;
 use super::poll::{Depth, PollReport, Poller};
+use super::retention::Retention;
 use super::status::Status;
 use crate::clearml::RowProblem;
 use crate::domain::Stamp;
@@ -41,6 +42,8 @@ pub struct ServiceConfig {
     pub channels: Vec<String>,
     /// Where the service notes what it does.
     pub status: Status,
+    /// Removes what is old; none where everything is kept.
+    pub retention: Option<Retention>,
 }
 
 /// Polls and delivers until `stop` is set. The message in flight is finished; what is pending stays in the database.
@@ -53,19 +56,20 @@ pub async fn run(
 ) -> Result<(), MonitorError> {
     deliverer.status = config.status.clone();
     poller.beat = config.status.pulse().polling.clone();
+    let pruning = tokio::spawn(prune_loop(config.retention, config.status.clone(), stop.clone()));
     let polling = tokio::spawn(poll_loop(poller, config.refresh, config.status, stop.clone()));
     let delivering = tokio::spawn(deliver_loop(deliverer, config.channels, news, stop.clone()));
-    let abort = [polling.abort_handle(), delivering.abort_handle()];
-    let both = async {
-        let (poll_end, deliver_end) = tokio::join!(polling, delivering);
-        joined(poll_end).and(joined(deliver_end))
+    let abort = [polling.abort_handle(), delivering.abort_handle(), pruning.abort_handle()];
+    let all = async {
+        let (poll_end, deliver_end, prune_end) = tokio::join!(polling, delivering, pruning);
+        joined(poll_end).and(joined(deliver_end)).and(joined(prune_end))
     };
     let end = async {
         stop.cancelled().await;
         tokio::time::sleep(LAST_POST).await;
     };
     tokio::select! {
-        ended = both => ended,
+        ended = all => ended,
         () = end => {
             tracing::warn!("a request was still under way at the end; the next start finds out what became of it");
             abort.iter().for_each(tokio::task::AbortHandle::abort);
@@ -79,6 +83,13 @@ fn joined(result: Result<Result<(), MonitorError>, tokio::task::JoinError>) -> R
         Ok(ended) => ended,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => Ok(()),
+    }
+}
+
+async fn prune_loop(retention: Option<Retention>, status: Status, stop: CancellationToken) -> Result<(), MonitorError> {
+    match retention {
+        Some(retention) => retention.run(status, stop).await,
+        None => Ok(()),
     }
 }
 

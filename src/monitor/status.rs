@@ -89,6 +89,8 @@ pub struct Figures {
     pub delivery_seconds: Histogram,
     /// Waits that Slack asked for.
     pub slack_pauses: u64,
+    /// Alerts that were removed because they were older than they are kept.
+    pub pruned_alerts: u64,
     /// Why the delivery loop stands still; `None` where it does not.
     pub delivery_trouble: Option<String>,
     /// Why the config file could not be read again; `None` where it could, or was not.
@@ -156,6 +158,7 @@ impl Status {
             attempts: BTreeMap::new(),
             delivery_seconds: Histogram::new(&DELIVERY_BUCKETS),
             slack_pauses: 0,
+            pruned_alerts: 0,
             delivery_trouble: None,
             config_trouble: None,
             rules_now: None,
@@ -219,6 +222,11 @@ impl Status {
     /// An attempt was answered, or was not.
     pub(super) fn attempted(&self, class: &'static str) {
         count(&mut self.lock().attempts, class, 1);
+    }
+
+    /// Notes that old alerts were removed.
+    pub(super) fn pruned(&self, alerts: usize) {
+        self.lock().pruned_alerts += alerts as u64;
     }
 
     /// Slack asked to wait.

@@ -29,6 +29,8 @@ pub const MIN_ITERATIONS: i64 = 0;
 pub const DIGEST_ABOVE: u32 = 10;
 /// How long to wait for another instance to let go of the database.
 pub const WAIT_LOCK: Duration = Duration::ZERO;
+/// The least that `--keep` may keep: less would take away what a person still looks into.
+pub const SHORTEST_KEEP: Duration = Duration::from_hours(24);
 /// How long `once` goes on delivering.
 pub const DELIVER_TIMEOUT: &str = "60s";
 /// The config file below `$XDG_CONFIG_HOME`, which is `~/.config` by default.

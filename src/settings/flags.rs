@@ -162,6 +162,9 @@ pub struct ServiceFlags {
     /// On a fresh database, also alert what ended since: 24h, yesterday, 2026-11-22, a time
     #[arg(long, value_name = "WHEN")]
     pub since: Option<String>,
+    /// Keep what was told, or left untold by a filter or a silence, so long, and remove it then: 400d; all of it by default
+    #[arg(long, value_name = "DURATION")]
+    pub keep: Option<String>,
     /// Wait so long for another instance on the same database to end, instead of leaving at once: 30s, 5m
     #[arg(long, value_name = "DURATION")]
     pub wait_lock: Option<String>,

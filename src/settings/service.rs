@@ -13,6 +13,9 @@ use super::source::{Found, Origin, Source};
 use super::time::{Since, format_duration, parse_duration, parse_since};
 use super::values::{file_switch, number};
 
+/// The word for keeping everything for ever.
+pub(super) const ALL: &str = "all";
+
 /// How the service runs.
 #[derive(Debug, Clone)]
 pub struct ServiceSettings {
@@ -28,6 +31,8 @@ pub struct ServiceSettings {
     pub announce: Announce,
     /// On a fresh database, from when on outcomes are alerted; none is from now on.
     pub since: Option<Since>,
+    /// How long what is told, or was kept quiet, stays in the database; none is for ever.
+    pub keep: Option<Duration>,
     /// How long to wait for another instance to let go of the database; zero is not at all.
     pub wait_lock: Duration,
     /// Read the config file again when it changes.
@@ -57,6 +62,9 @@ pub fn resolve_service(flags: &ServiceFlags, file: &ConfigFile) -> Result<Servic
     let since = since_found.as_ref().map(since).transpose()?;
     let shown = since.map_or_else(|| "now".to_owned(), |since| since.to_string());
     origins.push(Origin::new("since", shown, source_of(since_found)));
+    let keep_found = text("--keep", flags.keep.as_ref(), file, "service.keep");
+    let keep = keep_found.as_ref().map_or(Ok(None), keep)?;
+    origins.push(Origin::new("keep", keep.map_or_else(|| ALL.to_owned(), format_duration), source_of(keep_found)));
     let wait_found = text("--wait-lock", flags.wait_lock.as_ref(), file, "service.wait_lock");
     let wait_lock = wait_found.as_ref().map_or(Ok(defaults::WAIT_LOCK), wait_lock)?;
     origins.push(Origin::new("wait_lock", format_duration(wait_lock), source_of(wait_found)));
@@ -76,6 +84,7 @@ pub fn resolve_service(flags: &ServiceFlags, file: &ConfigFile) -> Result<Servic
         verbose: flags.verbosity(),
         announce,
         since,
+        keep,
         wait_lock,
         watch_config,
         clearml_task,
@@ -149,6 +158,26 @@ fn since(found: &Found) -> Result<Since, SettingsError> {
     parse_since(&found.text).map_err(refuse)
 }
 
+fn keep(found: &Found) -> Result<Option<Duration>, SettingsError> {
+    if found.text.trim().eq_ignore_ascii_case(ALL) {
+        return Ok(None);
+    }
+    let refuse = |problem: &str| {
+        let least = format_duration(defaults::SHORTEST_KEEP);
+        SettingsError::invalid(
+            &found.source,
+            &found.text,
+            problem,
+            format!("write {least} or more, like 400d, or {ALL}"),
+        )
+    };
+    match parse_duration(&found.text) {
+        Err(_) => Err(refuse("is no duration")),
+        Ok(keep) if keep < defaults::SHORTEST_KEEP => Err(refuse("is too short")),
+        Ok(keep) => Ok(Some(keep)),
+    }
+}
+
 fn wait_lock(found: &Found) -> Result<Duration, SettingsError> {
     let refuse = |error: super::time::NotADuration| {
         SettingsError::invalid(&found.source, &found.text, "is no duration", error.to_string())
@@ -193,6 +222,7 @@ mod tests {
         assert_eq!((service.refresh, service.queue.as_str()), (Duration::from_secs(10), "services"));
         assert_eq!((service.local, service.verbose, service.announce), (false, 0, Announce::All));
         assert_eq!((service.since, service.wait_lock, service.redact.len()), (None, Duration::ZERO, 0));
+        assert_eq!(service.keep, None);
         assert!(service.origins.iter().all(|origin| origin.source == Source::Default));
     }
 
@@ -206,6 +236,7 @@ mod tests {
                 announce: Some(Announce::None),
                 since: Some("2026-11-22".to_owned()),
                 wait_lock: Some("30s".to_owned()),
+                keep: Some("400d".to_owned()),
                 redact: vec!["token=\\w+".to_owned()],
                 verbose: vec![1],
                 v: 2,
@@ -215,6 +246,7 @@ mod tests {
         )
         .unwrap();
         assert!(service.watch_config);
+        assert_eq!(service.keep, Some(Duration::from_hours(24 * 400)));
         assert_eq!((service.refresh, service.queue.as_str()), (Duration::from_millis(500), "monitors"));
         assert_eq!((service.local, service.verbose, service.announce), (true, 2, Announce::None));
         assert_eq!(service.since, Some(Since::At(Stamp::parse("2026-11-22T00:00:00Z").unwrap())));
@@ -237,6 +269,15 @@ mod tests {
         assert!(refused(&since).starts_with("--since is `last monday`, which is no moment: write 24h,"));
         let wait = ServiceFlags { wait_lock: Some("30".to_owned()), ..flags() };
         assert!(refused(&wait).starts_with("--wait-lock is `30`, which is no duration: write a number with its unit"));
+        for (text, problem) in
+            [("400", "is no duration"), ("0d", "is too short"), ("23h", "is too short"), ("", "is no duration")]
+        {
+            let told = refused(&ServiceFlags { keep: Some(text.to_owned()), ..flags() });
+            let wanted = format!("--keep is `{text}`, which {problem}: write 1d or more, like 400d, or all");
+            assert_eq!(told, wanted);
+        }
+        let kept = resolve_service(&ServiceFlags { keep: Some(" All ".to_owned()), ..flags() }, &ConfigFile::default());
+        assert_eq!(kept.unwrap().keep, None);
         let queue = ServiceFlags { service_queue: Some(" ".to_owned()), ..flags() };
         assert!(refused(&queue).starts_with("--service-queue is ` `, which names no queue"));
         for pattern in ["(", "a{99999999}", "", "x*"] {

@@ -11,6 +11,7 @@ use super::defaults;
 use super::error::SettingsError;
 use super::flags::{AllFlags, Announce, OnUnknown};
 use super::python::{self, Literal};
+use super::service::ALL;
 use super::source::Source;
 use super::values::{parse_switch, parse_verbosity};
 
@@ -62,7 +63,7 @@ fn no() -> String {
 }
 
 /// Every parameter, the original's first and in its order.
-const PARAMETERS: [Parameter; 24] = [
+const PARAMETERS: [Parameter; 25] = [
     parameter(
         "channel",
         nothing,
@@ -177,6 +178,12 @@ const PARAMETERS: [Parameter; 24] = [
         nothing,
         Place::Text(|flags| &mut flags.service.since),
         "On a fresh database, also alert what ended since: 24h, yesterday, 2026-11-22; empty is from now on",
+    ),
+    parameter(
+        "keep",
+        || ALL.to_owned(),
+        Place::Text(|flags| &mut flags.service.keep),
+        "Keep what was told, or left untold by a filter or a silence, so long, and remove it then: 400d; all is for ever",
     ),
     parameter(
         "redact",

@@ -8,7 +8,7 @@ use super::*;
 use crate::domain::Stamp;
 
 /// A database with a long history: `done` alerts sent, as many suppressed, and a few of each kind that wait.
-fn with_history(done: i64) -> (TempDir, Store) {
+pub(super) fn with_history(done: i64) -> (TempDir, Store) {
     let directory = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
     let access = Access::Own { wait: std::time::Duration::ZERO };
     let store = Store::open(&directory.path().join("alerts.db"), access, "test").unwrap();
@@ -47,7 +47,7 @@ fn with_history(done: i64) -> (TempDir, Store) {
     (directory, store)
 }
 
-type Values = Vec<Box<dyn ToSql>>;
+pub(super) type Values = Vec<Box<dyn ToSql>>;
 
 /// Every question and change that a poll or a step of delivery asks, with values.
 fn asked() -> Vec<(&'static str, String, Values)> {
@@ -103,7 +103,7 @@ impl Asked for i64 {
 }
 
 /// How many steps SQLite's machine makes.
-fn steps(connection: &Connection, sql: &str, values: &[Box<dyn ToSql>]) -> i32 {
+pub(super) fn steps(connection: &Connection, sql: &str, values: &[Box<dyn ToSql>]) -> i32 {
     let mut statement = connection.prepare(sql).unwrap();
     let mut rows = statement.query(rusqlite::params_from_iter(values)).unwrap();
     while rows.next().unwrap().is_some() {}
@@ -111,14 +111,14 @@ fn steps(connection: &Connection, sql: &str, values: &[Box<dyn ToSql>]) -> i32 {
     statement.get_status(StatementStatus::VmStep)
 }
 
-fn plan(connection: &Connection, sql: &str, values: &[Box<dyn ToSql>]) -> Vec<String> {
+pub(super) fn plan(connection: &Connection, sql: &str, values: &[Box<dyn ToSql>]) -> Vec<String> {
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let lines = statement.query_map(rusqlite::params_from_iter(values), |row| row.get("detail")).unwrap();
     lines.map(Result::unwrap).collect()
 }
 
 /// A walk through a whole table, or through a whole index that holds more than what waits.
-fn is_walk(line: &str) -> bool {
+pub(super) fn is_walk(line: &str) -> bool {
     let small = ["threads_to_edit", "deliveries_open", "alerts_to_compose", "alerts_open", "alerts_dead"];
     let tables = [
         "tasks",

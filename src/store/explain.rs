@@ -7,7 +7,7 @@ use super::history::{alert_record, alerts_where};
 use super::letters::attempts_of;
 use super::rows::{count, stamp};
 use super::rule_sets::hearings;
-use super::{AttemptRecord, Hearing, Store, StoreError, pages};
+use super::{AttemptRecord, Hearing, Store, StoreError, monitor, pages};
 use crate::domain::{AlertRecord, KnownTask, Stamp, Status};
 
 /// Everything recorded of one task.
@@ -22,6 +22,8 @@ pub struct TaskStory {
     pub verdicts: Vec<VerdictRecord>,
     /// What every rule said to every outcome, likewise.
     pub hearings: Vec<Hearing>,
+    /// What ended before this may have been removed (`--keep`), and with it what was recorded of it.
+    pub kept_from: Option<Stamp>,
 }
 
 /// A task's row.
@@ -154,7 +156,8 @@ fn task_story(connection: &Connection, task_id: &str) -> rusqlite::Result<Option
     let transitions = connection.prepare_cached(sql)?.query_map([task_id], transition)?.collect::<Result<_, _>>()?;
     let verdicts = verdicts(connection, "a.task_id = ?1", task_id)?;
     let hearings = hearings(connection, task_id)?;
-    Ok(Some(TaskStory { task, transitions, verdicts, hearings }))
+    let kept_from = monitor::kept_from(connection)?;
+    Ok(Some(TaskStory { task, transitions, verdicts, hearings, kept_from }))
 }
 
 fn verdicts(

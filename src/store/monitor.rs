@@ -25,6 +25,8 @@ pub struct MonitorRecord {
     pub announced_at: Option<Stamp>,
     /// The task that stands for this monitor in ClearML.
     pub service_task: Option<String>,
+    /// Alerts of outcomes stamped before this may have been removed; `None`: none ever was.
+    pub kept_from: Option<Stamp>,
 }
 
 impl Store {
@@ -61,6 +63,11 @@ impl Store {
         self.write(move |tx| tx.execute("UPDATE monitor SET hidden_from = ?1", [from])).await.map(drop)
     }
 
+    /// Alerts of outcomes stamped before this may have been removed; `None`: none ever was.
+    pub fn kept_from_now(&self) -> Result<Option<Stamp>, StoreError> {
+        self.read_now(kept_from)
+    }
+
     /// Notes that a poll went through.
     pub async fn note_poll(&self, now: Stamp) -> Result<(), StoreError> {
         self.write(move |tx| tx.execute("UPDATE monitor SET last_poll_at = ?1", [now.as_millis()])).await.map(drop)
@@ -68,7 +75,8 @@ impl Store {
 }
 
 pub(super) fn record(connection: &Connection) -> rusqlite::Result<MonitorRecord> {
-    let sql = "SELECT instance, server, watch_from, watermark, hidden_from, last_poll_at, announced_at, service_task FROM monitor";
+    let sql = "SELECT instance, server, watch_from, watermark, hidden_from, last_poll_at, announced_at,
+                   service_task, kept_from FROM monitor";
     connection.query_row(sql, [], |row| {
         Ok(MonitorRecord {
             instance: row.get("instance")?,
@@ -79,6 +87,7 @@ pub(super) fn record(connection: &Connection) -> rusqlite::Result<MonitorRecord>
             last_poll_at: maybe_stamp(row, "last_poll_at")?,
             announced_at: maybe_stamp(row, "announced_at")?,
             service_task: row.get("service_task")?,
+            kept_from: maybe_stamp(row, "kept_from")?,
         })
     })
 }
@@ -93,6 +102,11 @@ pub(super) fn would_advance(connection: &Connection, to: Option<Stamp>) -> rusql
     let Some(to) = to else { return Ok(false) };
     let sql = "SELECT coalesce(watermark < ?1, TRUE) FROM monitor";
     connection.prepare_cached(sql)?.query_row([to.as_millis()], |row| row.get(0))
+}
+
+/// Alerts of outcomes stamped before this may have been removed; `None`: none ever was.
+pub(super) fn kept_from(connection: &Connection) -> rusqlite::Result<Option<Stamp>> {
+    connection.prepare_cached("SELECT kept_from FROM monitor")?.query_row([], |row| maybe_stamp(row, "kept_from"))
 }
 
 /// Moves the watermark to `to`, never back.

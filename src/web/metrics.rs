@@ -152,7 +152,9 @@ impl Gathered {
         teller.counters("attempts", "Attempts to deliver by what Slack's answer meant", attempts)?;
         let help = "From a status change in ClearML to its alert in Slack";
         teller.histogram("delivery_latency", help, &figures.delivery_seconds)?;
-        teller.counter("slack_pauses", "Waits that Slack asked for", figures.slack_pauses)
+        teller.counter("slack_pauses", "Waits that Slack asked for", figures.slack_pauses)?;
+        let help = "Alerts removed because they were older than they are kept";
+        teller.counter("pruned_alerts", help, figures.pruned_alerts)
     }
 
     fn waiting(&self, found: &Found, teller: &mut Teller<'_>) -> Told {

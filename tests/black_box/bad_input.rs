@@ -52,7 +52,7 @@ fn a_missing_channel_token_or_key_is_told_with_every_place_for_it() {
 #[test]
 fn values_that_cannot_be_meant_are_told_with_their_range() {
     let world = World::new();
-    let cases: [(&[&str], &[&str]); 17] = [
+    let cases: [(&[&str], &[&str]); 18] = [
         (&["--refresh-rate", "0"], &["--refresh-rate is `0`", "from 0.1 to 86400"]),
         (&["--refresh_rate", "-1"], &["--refresh-rate is `-1`", "out of range"]),
         (&["--refresh-rate", "nan"], &["--refresh-rate is `nan`"]),
@@ -63,6 +63,7 @@ fn values_that_cannot_be_meant_are_told_with_their_range() {
         (&["--slack-rate", "-1"], &["--slack-rate is `-1`", "from 0 to 1000"]),
         (&["--digest-above", "-1"], &["--digest-above is `-1`"]),
         (&["--since", "last monday"], &["--since is `last monday`", "24h"]),
+        (&["--keep", "23h"], &["--keep is `23h`", "1d or more"]),
         (&["--wait-lock", "30"], &["--wait-lock is `30`", "30s"]),
         (&["--include-users", "a", "--exclude_users", "b"], &["--include-users and --exclude-users are both given"]),
         (&["--include-users", " "], &["--include-users is ` `"]),

@@ -41,6 +41,7 @@ mod own_task;
 mod past_alerts;
 mod projects;
 mod reload;
+mod retention;
 mod runs;
 mod secret_files;
 mod secrets;

@@ -253,6 +253,11 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
+    /// Its process's number.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to stop (SIGTERM) and waits for its end.
     pub fn stop(self) -> Ended {
         self.signal("TERM");
@@ -266,7 +271,7 @@ impl Running {
     }
 
     pub fn signal(&self, signal: &str) {
-        let process = self.child.id().to_string();
+        let process = self.process().to_string();
         assert!(Command::new("kill").args([&format!("-{signal}"), &process]).status().unwrap().success());
     }
 

@@ -1,5 +1,8 @@
 //! A test per named point at which a debug build can kill itself.
 
+use std::time::Duration;
+
+use clearml_alerts::clock::Clock;
 use clearml_alerts::sandbox::slack::Channel;
 use clearml_alerts::sandbox::{Fault, FaultRule};
 
@@ -43,6 +46,53 @@ fn dies_once(world: &World, point: &str, pass: usize) -> bool {
 }
 
 fn nothing(_: &World) {}
+
+/// Dies at `point` while it removes alerts of the past, and is started again.
+fn dies_while_it_removes(point: &str) {
+    let days = Duration::from_hours(24 * 40);
+    for pass in 1..=6 {
+        let world = Scope::History.world();
+        world.clearml.set_time(Clock::system().now());
+        assert_eq!(world.once(&[]).code, 0);
+        world.clearml.advance(Duration::from_secs(1));
+        let ids = NAMES.map(|name| world.failed_task(name));
+        assert_eq!(world.once(&[]).code, 0);
+        world.clearml.advance(days);
+        // Told while it is old already, and so kept.
+        world.failed_task("young");
+        let once = |point: Option<String>| {
+            let line = ["once", "--channel", CHANNEL, "--slack-rate", "0", "--keep", "30d"];
+            let mut command = world.command(&line);
+            command.env("CLEARML_ALERTS_TEST_CLOCK_OFF_BY_MS", days.as_millis().to_string());
+            point.map(|point| command.env("CLEARML_ALERTS_TEST_CRASH_AT", point));
+            finish(&mut command)
+        };
+        let ended = once(Some(format!("{point}:{pass}")));
+        assert!(matches!(ended.code, -1 | 0), "{ended:?}");
+        let has_died = ended.code == -1;
+        for id in ids {
+            world.clearml.restamp(&id, world.clearml.now()).unwrap();
+        }
+        assert_eq!(once(None).code, 0);
+        let left: Vec<_> = world.history(&[]).iter().map(|alert| alert["task_name"].clone()).collect();
+        assert_eq!(left, ["young"]);
+        world.assert_alerts(&[&NAMES[..], &["young"]].concat());
+        if !has_died {
+            assert!(pass > 1, "{point} was never reached");
+            return;
+        }
+    }
+}
+
+#[test]
+fn prune_step() {
+    dies_while_it_removes("prune_step");
+}
+
+#[test]
+fn pruned() {
+    dies_while_it_removes("pruned");
+}
 
 /// Every other answer to a post is lost, whether it arrived or not.
 fn lost_answers(world: &World) {

@@ -13,6 +13,7 @@ mod instances;
 mod lanes;
 mod outbox;
 mod property;
+mod prune;
 mod recording;
 mod rules;
 mod support;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::item::{Area, Item};
 use super::settings::Settled;
-use crate::cli::assemble;
 use crate::cli::start::Context;
+use crate::cli::{assemble, output};
 use crate::domain::Stamp;
 use crate::domain::message::words;
 use crate::settings::Environment;
@@ -29,6 +29,8 @@ const NETWORK_FILE_SYSTEMS: [&str; 12] = [
     "fuse.sshfs",
     "fuse.glusterfs",
 ];
+/// So many old alerts are counted, no more.
+const MOST_COUNTED: usize = 100_000;
 /// Where Linux tells what is mounted.
 const MOUNTS: &str = "/proc/self/mountinfo";
 
@@ -157,6 +159,7 @@ async fn contents(store: &Store, settled: &Settled, context: &Context) -> Result
     items.push(belongs_to(&record, server.as_deref(), store.path()));
     items.push(last_poll(&record, context.clock.now()));
     items.extend(queue(store.queue_counts().await?));
+    items.push(kept(store, &record, settled.service.as_ref().and_then(|service| service.keep), context).await?);
     let silences = store.silences(false, context.clock.now()).await?;
     let named = silences.iter().map(|silence| format!("{} ({})", silence.id, silence.covers)).collect::<Vec<_>>();
     let found = if named.is_empty() { "none in force".to_owned() } else { format!("in force: {}", named.join("; ")) };
@@ -198,6 +201,26 @@ pub(super) fn last_poll(record: &MonitorRecord, now: Stamp) -> Item {
         Some(at) => Item::ok(Area::Database, "last_poll", format!("{at}; {recorded}")),
         None => Item::ok(Area::Database, "last_poll", format!("none noted yet; {recorded}")),
     }
+}
+
+/// How long alerts are kept, and how many are older than that.
+async fn kept(
+    store: &Store,
+    record: &MonitorRecord,
+    keep: Option<Duration>,
+    context: &Context,
+) -> Result<Item, StoreError> {
+    let Some(keep) = keep else {
+        let gone = record.kept_from.map(output::removed);
+        let found = gone.map_or_else(|| "everything".to_owned(), |gone| format!("everything from now on; {gone}"));
+        return Ok(Item::ok(Area::Database, "kept", found));
+    };
+    let older = store.alerts_stamped_before(context.clock.now().minus(keep), MOST_COUNTED).await?;
+    let more = if older == MOST_COUNTED { " or more" } else { "" };
+    let older = words::count(older, "alert");
+    let keep = crate::settings::time::format_duration(keep);
+    let found = format!("{keep}; {older}{more} older than that, which go once they are told or dropped");
+    Ok(Item::ok(Area::Database, "kept", found))
 }
 
 pub(super) fn queue(counts: QueueCounts) -> Vec<Item> {

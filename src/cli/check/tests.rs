@@ -165,6 +165,7 @@ fn the_database_in_every_state() {
         last_poll_at: None,
         announced_at: None,
         service_task: None,
+        kept_from: None,
     };
     let server = Some("https://api.example.com".to_owned());
     let watching = MonitorRecord { server, watermark: Some(now()), last_poll_at: Some(now()), ..fresh.clone() };

@@ -1,6 +1,7 @@
 //! An explanation as text for a terminal. Values from outside stay on their line.
 
 use super::{Explanation, OnServer};
+use crate::cli::output;
 use crate::domain::message::words;
 use crate::domain::text::single_line;
 use crate::domain::{AlertState, Stamp, Task};
@@ -66,6 +67,14 @@ fn recorded(page: &mut Page, story: &TaskStory) {
         page.line(1, url);
     }
     page.heading("Recorded (times in UTC: the server's stamp, then when a poll saw it)");
+    let kept_from = story.kept_from.filter(|kept_from| story.task.first_seen_at < *kept_from);
+    if let Some(kept_from) = kept_from {
+        page.line(1, &output::removed(kept_from));
+    }
+    if story.transitions.is_empty() {
+        let TaskRecord { status, status_changed, run, .. } = &story.task;
+        page.line(1, &format!("last seen: {} at {status_changed}, run {run}", status.as_str()));
+    }
     for transition in &story.transitions {
         page.line(1, &transition_line(transition));
         if let Some(said) = said(transition.reason.as_deref(), transition.message.as_deref()) {
@@ -74,7 +83,13 @@ fn recorded(page: &mut Page, story: &TaskStory) {
     }
     page.heading("Verdicts");
     if story.verdicts.is_empty() {
-        page.line(1, "none: no rule was asked, since no end was seen after the watch began");
+        page.line(
+            1,
+            match kept_from {
+                Some(_) => "none is kept",
+                None => "none: no rule was asked, since no end was seen after the watch began",
+            },
+        );
     }
     for verdict in &story.verdicts {
         verdict_lines(page, verdict);

@@ -33,6 +33,7 @@ fn record() -> MonitorRecord {
         last_poll_at: Some(at(5_000)),
         announced_at: None,
         service_task: None,
+        kept_from: None,
     }
 }
 
@@ -113,6 +114,7 @@ fn story(verdicts: Vec<VerdictRecord>) -> TaskStory {
         ],
         verdicts,
         hearings: Vec::new(),
+        kept_from: None,
     }
 }
 

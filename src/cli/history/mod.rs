@@ -10,7 +10,7 @@ use super::arguments::{Format, HistoryArguments};
 use super::exit::Exit;
 use super::start::Context;
 use super::{UsageError, output};
-use crate::domain::{AlertRecord, AlertState};
+use crate::domain::{AlertRecord, AlertState, Stamp};
 use crate::settings::find_database;
 use crate::store::{HistoryFilter, Order, Store};
 
@@ -28,11 +28,13 @@ pub(super) fn run(arguments: &HistoryArguments, context: &Context) -> anyhow::Re
     if let Some(field) = arguments.group_by {
         let groups = store.groups(&filter, counts::group_by(field))?;
         output::write(|out| counts::groups(out, field, &groups, arguments.format, output::width()))?;
+        tell_of_removed(&store, &filter, arguments.format)?;
         return Ok(Exit::Done);
     }
     if arguments.stats {
         let statistics = store.statistics(&filter)?;
         output::write(|out| counts::statistics(out, &statistics, arguments.format))?;
+        tell_of_removed(&store, &filter, arguments.format)?;
         return Ok(Exit::Done);
     }
     let alerts = store.history(&filter, order(arguments, &store)?)?;
@@ -41,7 +43,11 @@ pub(super) fn run(arguments: &HistoryArguments, context: &Context) -> anyhow::Re
         return Ok(Exit::Done);
     }
     print(&alerts, arguments.format)?;
-    tell_of_more(&alerts, arguments)?;
+    if is_full(&alerts, arguments) {
+        tell_of_more(&alerts, arguments)?;
+    } else {
+        tell_of_removed(&store, &filter, arguments.format)?;
+    }
     Ok(Exit::Done)
 }
 
@@ -64,10 +70,24 @@ fn order(arguments: &HistoryArguments, store: &Store) -> anyhow::Result<Order> {
     Ok(Order::OlderThan(place.ok_or_else(told)?))
 }
 
+fn is_full(alerts: &[AlertRecord], arguments: &HistoryArguments) -> bool {
+    alerts.len() >= usize::try_from(arguments.limit).unwrap_or(usize::MAX)
+}
+
+/// For a person: that there was more once, where what is asked for reaches back to it.
+fn tell_of_removed(store: &Store, filter: &HistoryFilter, format: Format) -> anyhow::Result<()> {
+    let reaches_back = |kept_from: &Stamp| filter.since.is_none_or(|since| since < *kept_from);
+    if format == Format::Table
+        && let Some(kept_from) = store.kept_from_now()?.filter(reaches_back)
+    {
+        output::text(&format!("\nBesides, {}.\n", output::removed(kept_from)))?;
+    }
+    Ok(())
+}
+
 /// On a terminal: how to see the next page.
 fn tell_of_more(alerts: &[AlertRecord], arguments: &HistoryArguments) -> anyhow::Result<()> {
-    let is_full = alerts.len() >= usize::try_from(arguments.limit).unwrap_or(usize::MAX);
-    if let Some(last) = alerts.last().filter(|_| is_full && arguments.format == Format::Table)
+    if let Some(last) = alerts.last().filter(|_| arguments.format == Format::Table)
         && output::width().is_some()
     {
         output::text(&format!("\nPerhaps more: the same with --before {} is the next page.\n", last.id))?;

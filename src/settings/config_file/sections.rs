@@ -24,7 +24,7 @@ const SLACK: [Key; 5] = [
     ("digest_above", "slack.digest_above"),
     ("on_unknown", "slack.on_unknown"),
 ];
-const SERVICE: [Key; 11] = [
+const SERVICE: [Key; 12] = [
     ("db", "service.db"),
     ("local", "service.local"),
     ("service_queue", "service.service_queue"),
@@ -32,6 +32,7 @@ const SERVICE: [Key; 11] = [
     ("refresh_rate", "service.refresh_rate"),
     ("announce", "service.announce"),
     ("since", "service.since"),
+    ("keep", "service.keep"),
     ("wait_lock", "service.wait_lock"),
     ("watch_config", "service.watch_config"),
     ("listen", "service.listen"),
