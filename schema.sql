@@ -1,7 +1,7 @@
 -- The whole memory of clearml-alerts. One file belongs to one monitor and one ClearML server.
 --
--- All times are INTEGER milliseconds since 1970, UTC. Those named status_changed, started, watermark, watch_from and
--- ended_* were stamped by the ClearML server; all others (…_at) by this machine, and they decide nothing about tasks.
+-- All times are INTEGER milliseconds since 1970, UTC. Those named status_changed, started, since, watermark, watch_from
+-- and ended_* were stamped by the ClearML server; all others (…_at) by this machine, and they decide nothing about tasks.
 --
 -- The way of an alert: a page of a poll is recorded in one transaction (tasks, transitions, alerts, watermark). Alerts
 -- that are to be told become a delivery: one message with its exact payload. Every try to send it is an attempt,
@@ -80,7 +80,8 @@ CREATE TABLE alerts (
     rule            TEXT NOT NULL,
     task_id         TEXT NOT NULL REFERENCES tasks (task_id),
     run             INTEGER NOT NULL,
-    outcome         TEXT NOT NULL CHECK (outcome IN ('failed', 'completed', 'stopped')),
+    outcome         TEXT NOT NULL CHECK (outcome IN ('failed', 'completed', 'stopped', 'stuck')), -- stuck: it runs, and does not move
+    episode         INTEGER NOT NULL DEFAULT 0, -- of a stuck one: how often it was stuck in this run, from 1; an end has none
     status_changed  INTEGER NOT NULL,   -- the stamp of the outcome as first seen
     task_name       TEXT NOT NULL,      -- this and the next four: as they were when the alert was decided
     project_id      TEXT,
@@ -89,8 +90,9 @@ CREATE TABLE alerts (
     user            TEXT,
     state           TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'unknown', 'held', 'sent', 'dead', 'suppressed')),
     filter          TEXT,               -- for a suppressed one: the filter that spoke
-    cause           TEXT,               -- why the task ended, in a word: crash, cuda_out_of_memory, aborted_by_user, …; NULL: it completed
-    cause_detail    TEXT,               -- the same in one line for a person, without secrets; from the row, then from the console, once it was read
+    cause           TEXT,               -- why the task ended, in a word: crash, cuda_out_of_memory, aborted_by_user, …; NULL: it completed, or runs
+    cause_detail    TEXT,               -- the same in one line for a person, without secrets; from the row, then from the console, once it was read;
+                                        --   of a stuck one what has not moved, and since when
     reason          TEXT,               -- why it is in this state, for a person; NULL where there is nothing to say
     channel         TEXT NOT NULL,      -- the lane it goes into: a channel as the user named it, owner:ID, slack-webhook:NAME, webhook:NAME
     detour          TEXT,               -- why it went to its rule's other channel: its owner is not known at Slack
@@ -102,7 +104,8 @@ CREATE TABLE alerts (
     created_at      INTEGER NOT NULL,
     sent_at         INTEGER,
     dropped_at      INTEGER,            -- when a person gave up a dead one for good (`dead drop`)
-    UNIQUE (rule, task_id, run, outcome), -- what makes a second alert about the same end impossible
+    UNIQUE (rule, task_id, run, outcome, episode), -- what makes a second alert about the same end impossible
+    CHECK ((outcome = 'stuck') = (episode > 0)),
     CHECK (state NOT IN ('sending', 'unknown', 'sent') OR delivery_id IS NOT NULL), -- only a message can have been sent
     CHECK ((state = 'sent') = (sent_at IS NOT NULL)),
     CHECK ((state = 'suppressed') = (filter IS NOT NULL)),
@@ -217,6 +220,23 @@ CREATE TABLE threads (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX threads_by_delivery ON threads (delivery_id);
 CREATE INDEX threads_to_edit ON threads (channel, delivery_id) WHERE shown <> wanted;
+
+-- Episodes of running tasks that are stuck (`stuck` of a rule), while they last: one is told once, and is over when the task
+-- has moved twice or does not run any more.
+CREATE TABLE stuck (
+    task_id         TEXT NOT NULL REFERENCES tasks (task_id),
+    rule            TEXT NOT NULL,
+    episode         TEXT NOT NULL,      -- what the newest look saw, as JSON: {"run", "by_iteration", "last_update", "iteration", "moves"}
+    PRIMARY KEY (task_id, rule)
+) STRICT, WITHOUT ROWID;
+
+-- Since when a running task has stood at its iteration, which ClearML does not say; only where a rule asks.
+CREATE TABLE iterations (
+    task_id         TEXT PRIMARY KEY,
+    run             INTEGER NOT NULL,
+    iteration       INTEGER NOT NULL,
+    since           INTEGER NOT NULL    -- the look that saw it first, by ClearML's clock
+) STRICT, WITHOUT ROWID;
 
 -- Every try to send a delivery: written before the request, completed after the answer.
 CREATE TABLE attempts (

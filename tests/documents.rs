@@ -281,13 +281,13 @@ fn architecture_says_what_each_dependency_is_for() {
 
 #[test]
 fn readme_has_a_row_for_every_parameter_of_the_task_with_its_type() {
-    use clearml_alerts::settings::{AllFlags, parameters_of};
+    use clearml_alerts::settings::{AllFlags, ConfigFile, NotGiven, parameters_of};
     let readme = read("README.md");
     let (_, section) = readme.split_once("### Every parameter").expect("README.md has a section about the parameters");
     let table = section.split("\n#").next().unwrap();
     let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
     let first_cell = |row: &str| row.split('|').nth(1).unwrap_or_default().to_owned();
-    let parameters = parameters_of(&AllFlags::default(), true);
+    let parameters = parameters_of(&AllFlags::default(), NotGiven::Shown(&ConfigFile::default()), true);
     for parameter in &parameters {
         let name = format!("`{}`", parameter.name);
         let row = rows.iter().find(|row| first_cell(row).contains(&name));

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::console::ConsoleTap;
 use super::error::AgentError;
 use crate::clearml::{ClearmlError, Client, OwnTask, TaskEnd, TaskState};
-use crate::domain::Status;
+use crate::domain::{Repeats, Status, Worth};
 
 /// The variables that tell a program which task it is, the current one first.
 pub const TASK_VARIABLES: [&str; 2] = ["CLEARML_TASK_ID", "TRAINS_TASK_ID"];
@@ -206,6 +206,7 @@ async fn watch(
 ) -> Option<Asked> {
     let mut pinged = Instant::now();
     let mut is_away = false;
+    let mut restarts = Repeats::default();
     loop {
         tokio::select! {
             () = tokio::time::sleep(every) => {}
@@ -218,7 +219,7 @@ async fn watch(
         is_away = note_absence(is_away, seen.as_ref().err());
         match seen.map_or(Look::GoOn, |state| look(state.as_ref(), host)) {
             Look::GoOn => {}
-            Look::StartAgain => start_again(&client, &task).await,
+            Look::StartAgain => start_again(&client, &task, &mut restarts).await,
             Look::Forget(what) => {
                 tracing::warn!(task, "this monitor's task in ClearML was {what}; the monitor works on without it");
                 // Its console is no place for lines any more.
@@ -241,10 +242,16 @@ async fn watch(
     }
 }
 
-async fn start_again(client: &Client, task: &str) {
-    tracing::info!(task, "ClearML had given this task up as silent; it is started again");
-    if let Err(error) = client.start_task(task).await {
-        tracing::warn!(%error, "the task could not be started again; trying on");
+async fn start_again(client: &Client, task: &str, restarts: &mut Repeats) {
+    match client.start_task(task).await {
+        Ok(()) => {
+            restarts.succeeded();
+            tracing::info!(task, "ClearML had given this task up as silent; it is started again");
+        }
+        Err(error) if restarts.failed(&error.to_string()) != Worth::Nothing => {
+            tracing::warn!(%error, "ClearML has given this task up as silent, and it could not be started again; trying on");
+        }
+        Err(_) => {}
     }
 }
 

@@ -18,6 +18,7 @@ mod own_task;
 mod pager;
 mod retry;
 mod rows;
+mod running;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -34,4 +35,5 @@ pub use own_task::{ARGUMENTS, OwnTask, TaskEnd, TaskState};
 pub use pager::{Page, RowProblem};
 pub use retry::Retry;
 pub use rows::Wanted;
+pub use running::Running;
 pub use token::Session;

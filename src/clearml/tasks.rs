@@ -92,7 +92,12 @@ impl Client {
 
     /// The rows that a pager asks for.
     pub(super) async fn changed_rows(&self, request: Request, wanted: Wanted) -> Result<Vec<Row>, ClearmlError> {
-        rows_of(self.call(TASKS, &changes_body(request, self.page_size(), wanted)).await?)
+        self.rows(&changes_body(request, self.page_size(), wanted)).await
+    }
+
+    /// The rows of a question about tasks.
+    pub(super) async fn rows(&self, body: &Value) -> Result<Vec<Row>, ClearmlError> {
+        rows_of(self.call(TASKS, body).await?)
     }
 }
 
@@ -138,7 +143,7 @@ fn changes_body(request: Request, page_size: usize, wanted: Wanted) -> Value {
 
 /// `2026-11-22T22:27:28.021000`: the way of writing a bound that was seen to be understood. What the server does not
 /// understand it ignores in silence, and answers with everything.
-fn as_bound(stamp: Stamp) -> String {
+pub(super) fn as_bound(stamp: Stamp) -> String {
     stamp.to_timestamp().strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string()
 }
 

@@ -180,6 +180,12 @@ pub struct CheckArguments {
     /// Every setting.
     #[command(flatten)]
     pub flags: AllFlags,
+    /// How the service is watched.
+    #[command(flatten)]
+    pub web: WebFlags,
+    /// Whether the service shows itself in ClearML.
+    #[command(flatten)]
+    pub register: RegisterFlags,
     /// Also read every page of the database
     #[arg(long, help_heading = "Check")]
     pub deep: bool,
@@ -285,7 +291,7 @@ impl Arguments {
 }
 
 fn outcome(word: &str) -> Result<Outcome, String> {
-    Outcome::parse(&word.to_ascii_lowercase()).ok_or_else(|| "write failed, completed or stopped".to_owned())
+    Outcome::parse(&word.to_ascii_lowercase()).ok_or_else(|| "write failed, completed, stopped or stuck".to_owned())
 }
 
 #[cfg(test)]

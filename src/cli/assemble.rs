@@ -197,6 +197,7 @@ pub(super) async fn halves(
     let server = server_name(clearml_settings);
     let config = PollerConfig { redactor, rules, projects, server, web, since, on_progress };
     let mut poller = Poller::new(store, clearml, clock, config, Arc::clone(&news));
+    poller.look_for_stuck_every(waits.stuck);
     poller.hand_on_to(deliverer.next_rules());
     Ok(Halves { poller, deliverer, news })
 }

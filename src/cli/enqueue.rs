@@ -12,7 +12,9 @@ use crate::agent::{self, AgentError, Enqueued, Plan, Program};
 use crate::clearml;
 use crate::domain::WebPages;
 use crate::monitor::Projects;
-use crate::settings::{self, AllFlags, ClearmlSettings, ConfigFile, EnqueueSettings, NoChannel, ProgramSource};
+use crate::settings::{
+    self, AllFlags, ClearmlSettings, ConfigFile, EnqueueSettings, NoChannel, NotGiven, ProgramSource,
+};
 
 /// Prints the script that an agent would run.
 pub(super) fn print_script(arguments: &RunArguments, context: &Context) -> anyhow::Result<Exit> {
@@ -45,9 +47,10 @@ pub(super) async fn run(arguments: &RunArguments, context: &Context) -> anyhow::
     let rules = assemble::ready_rules(&rules, &clearml).await?;
     Projects::of(&rules).require_match(&rules, &clearml).await?;
     let queue = agent::find_queue(&clearml, &service.queue, enqueue.create_queue).await?;
+    let not_given = if there.is_some() { NotGiven::Empty } else { NotGiven::Shown(&file) };
     let plan = Plan {
         task: enqueue.task.clone(),
-        arguments: own_task::arguments(flags, enqueue.store_token),
+        arguments: own_task::arguments(flags, not_given, enqueue.store_token),
         image: enqueue.image.clone(),
         program,
         queue,

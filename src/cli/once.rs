@@ -26,8 +26,11 @@ pub(super) async fn run(arguments: OnceArguments, context: &Context) -> anyhow::
     let settings = Settings::resolve(&arguments.flags, context.environment())?;
     let monitor = start::monitor(&settings, context, WhenAway::Fail).await?;
     let stop = signals::stop_on_request();
-    let life =
-        if arguments.clearml_task { own_task::show(&monitor, &arguments.flags, context, &stop).await? } else { None };
+    let life = if arguments.clearml_task {
+        own_task::show(&monitor, &arguments.flags, &settings.file, context, &stop).await?
+    } else {
+        None
+    };
     let ended = poll_and_deliver(monitor, life.as_ref(), arguments.deliver_timeout, &stop).await;
     if let Some(life) = life {
         life.end(match &ended {

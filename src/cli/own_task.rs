@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::start::{Context, Monitor};
 use crate::agent::{self, AgentError, Host, Life, LifeConfig, Registration, TASK_VARIABLES};
 use crate::clearml::{Argument, Client, OwnTask};
-use crate::settings::{self, AllFlags, Environment, Settings, SettingsError};
+use crate::settings::{self, AllFlags, ConfigFile, Environment, NotGiven, Settings, SettingsError};
 
 /// Set to 0 by an agent that captures the console.
 const REPORTS_CONSOLE: [&str; 2] = ["CLEARML_LOG_TASK_TO_BACKEND", "TRAINS_LOG_TASK_TO_BACKEND"];
@@ -57,25 +57,27 @@ pub(super) fn life_config(host: Host, context: &Context) -> LifeConfig {
 }
 
 /// The flags as hyperparameters; the Slack token only where `with_token` says so.
-pub(super) fn arguments(flags: &AllFlags, with_token: bool) -> Vec<Argument> {
+pub(super) fn arguments(flags: &AllFlags, not_given: NotGiven<'_>, with_token: bool) -> Vec<Argument> {
     let argument = |parameter: settings::TaskParameter| Argument {
         name: parameter.name.to_owned(),
         value: parameter.value,
         kind: parameter.kind,
         description: parameter.description.to_owned(),
     };
-    settings::parameters_of(flags, with_token).into_iter().map(argument).collect()
+    settings::parameters_of(flags, not_given, with_token).into_iter().map(argument).collect()
 }
 
 /// Shows a monitor that runs here as a task in ClearML. `None` where ClearML refuses: the monitor works on without.
 pub(super) async fn show(
     monitor: &Monitor,
     flags: &AllFlags,
+    file: &ConfigFile,
     context: &Context,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Life>> {
     let known = monitor.store.monitor().await?.service_task;
-    let registration = Registration { task: known, arguments: arguments(flags, false), host: context.host.clone() };
+    let arguments = arguments(flags, NotGiven::Shown(file), false);
+    let registration = Registration { task: known, arguments, host: context.host.clone() };
     let shown = async {
         let task = agent::register(&monitor.clearml, registration).await?;
         let config = life_config(Host::Ourselves, context);

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::start::{self, Context, Monitor};
 use super::{assemble, own_task};
 use crate::clearml::{self, OwnTask};
-use crate::domain::{Destination, Rule};
+use crate::domain::{Destination, Repeats, Rule, Worth};
 use crate::monitor::{self, MonitorError, NextRules, Projects, Status};
 use crate::settings::{AllFlags, Credentials, Settings};
 use crate::slack;
@@ -80,6 +80,7 @@ impl<'a> Reload<'a> {
         let mut done = fingerprint(&path);
         let mut seen = done;
         let mut is_open = false;
+        let mut absences = Repeats::default();
         loop {
             let is_asked = tokio::select! {
                 () = self.requests.next() => true,
@@ -96,13 +97,18 @@ impl<'a> Reload<'a> {
             is_open = false;
             done = now;
             match self.read().await {
-                Outcome::Adopted => self.status.configured(None),
+                Outcome::Adopted => {
+                    absences = Repeats::default();
+                    self.status.configured(None);
+                }
                 Outcome::Refused(error) => {
                     tracing::error!(error, "the config file cannot be used; the rules stay as they are");
                     self.status.configured(Some(error));
                 }
                 Outcome::Away(error) => {
-                    tracing::warn!(error, "ClearML cannot be asked about the config file now; trying again");
+                    if absences.failed(&error) != Worth::Nothing {
+                        tracing::warn!(error, "ClearML cannot be asked about the config file now; trying again");
+                    }
                     is_open = true;
                     self.pause().await;
                 }

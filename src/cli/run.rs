@@ -37,7 +37,11 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> anyhow::R
     let watched = Watched::begin(web, &settings, context, &stop).await?;
     let Some(monitor) = ready(&settings, context, &stop).await? else { return Ok(Exit::Done) };
     let is_hidden = arguments.register.no_clearml_task.unwrap_or(!settings.service.clearml_task);
-    let life = if is_hidden { None } else { own_task::show(&monitor, &arguments.flags, context, &stop).await? };
+    let life = if is_hidden {
+        None
+    } else {
+        own_task::show(&monitor, &arguments.flags, &settings.file, context, &stop).await?
+    };
     if life.is_none() {
         context.log.console.close();
     }

@@ -12,7 +12,7 @@ use super::logging::Log;
 use super::patience::Patience;
 use super::{progress, supervisor};
 use crate::clock::Clock;
-use crate::domain::{Destination, Rule};
+use crate::domain::{Destination, Repeats, Rule, Worth};
 use crate::monitor::{self, Deliverer, MonitorError, Poller, Projects, Retention};
 use crate::settings::{self, Environment, Settings};
 use crate::store::{Store, StoreError, Upgraded};
@@ -87,12 +87,15 @@ pub(super) async fn monitor(settings: &Settings, context: &Context, when_away: W
     };
     let clearml = assemble::clearml_client(&settings.clearml, context)?;
     let slack = assemble::slack_client(&settings.slack)?;
+    let mut absences = Repeats::default();
     let mut is_told = false;
     let (rules, projects) = loop {
         match log_in(settings, &clearml).await {
             Ok(ready) => break ready,
             Err(error) if has_watched && when_away == WhenAway::Wait && error.is_transient() => {
-                tracing::error!(%error, "ClearML is away; starting as soon as it answers");
+                if absences.failed(&error.to_string()) != Worth::Nothing {
+                    tracing::error!(%error, "ClearML is away; starting as soon as it answers");
+                }
                 if !std::mem::replace(&mut is_told, true) {
                     supervisor::ready(&format!("waiting for ClearML: {error}")).await;
                 }

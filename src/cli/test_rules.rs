@@ -165,6 +165,11 @@ fn table(replays: &[Replay], rules: &[Rule], is_all: bool) -> String {
         let gone = words::count(count(Source::Gone), "outcome");
         text.push_str(&format!("{gone}: the task is gone from ClearML, and the database does not keep its fields.\n"));
     }
+    if rules.iter().any(|rule| rule.stuck.is_some()) {
+        text.push_str(
+            "Rules with `stuck` were asked about ends only: what did not move in the past is not recorded.\n",
+        );
+    }
     text.push_str("Nothing was sent. Silences were left out of account.\n");
     text
 }

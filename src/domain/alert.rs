@@ -121,6 +121,8 @@ pub struct PendingAlert {
     pub run: u32,
     /// The outcome.
     pub outcome: Outcome,
+    /// Of a stuck one: how often it was stuck in this run, from 1; else 0.
+    pub episode: u32,
     /// The channel, as the user named it.
     pub channel: String,
     /// The task as it was polled when the alert was decided.

@@ -198,7 +198,7 @@ pub(crate) mod tests {
     /// Plays rows in order and returns (run, outcome) of each that was alerted.
     fn play(rows: &[Task]) -> Vec<(u32, Outcome)> {
         let mut rule = watch_all();
-        rule.conditions.outcomes = Outcome::ALL.into_iter().collect();
+        rule.conditions.outcomes = Outcome::ENDS.into_iter().collect();
         let mut known = None;
         let mut alerted = Vec::new();
         for each in rows {

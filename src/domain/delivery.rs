@@ -212,6 +212,8 @@ pub struct Waits {
     pub console: Duration,
     /// Between two log lines about a backlog.
     pub report: Duration,
+    /// Between two looks for stuck tasks at least.
+    pub stuck: Duration,
 }
 
 impl Waits {
@@ -224,6 +226,7 @@ impl Waits {
         settle: Duration::from_secs(5),
         console: Duration::from_secs(6),
         report: Duration::from_mins(1),
+        stuck: Duration::from_secs(30),
     };
 
     /// All waits times `factor`, for tests.
@@ -236,6 +239,7 @@ impl Waits {
             settle: scaled(self.settle, factor),
             console: scaled(self.console, factor),
             report: scaled(self.report, factor),
+            stuck: scaled(self.stuck, factor),
         }
     }
 }
@@ -255,7 +259,9 @@ pub fn after_answer(answer: &Answer, situation: Situation, waits: &Waits, jitter
             let backoff = if *long { waits.long_retry } else { waits.retry };
             Step::Retry { due: now.plus(backoff.delay(failures, jitter)), pause: false }
         }
-        Answer::Ambiguous => Step::Reconcile { due: now },
+        // The first is looked for at once; one that is lost over and over is not sent without pause.
+        Answer::Ambiguous if failures <= 1 => Step::Reconcile { due: now },
+        Answer::Ambiguous => Step::Reconcile { due: now.plus(waits.retry.delay(failures - 1, jitter)) },
         Answer::OperatorMustAct => Step::Park { due: now.plus(waits.parked) },
         Answer::PayloadRefused => form.plainer().map_or(Step::Dead, |form| Step::Degrade { form }),
     }
@@ -367,6 +373,17 @@ mod tests {
 
     fn step(answer: &Answer, form: Form, failures: u32) -> Step {
         after_answer(answer, situation(form, failures), &Waits::STANDARD, 1.0)
+    }
+
+    #[test]
+    fn one_that_is_lost_over_and_over_waits_longer_each_time() {
+        let due = |failures| match step(&Answer::Ambiguous, Form::Full, failures) {
+            Step::Reconcile { due } => due.since(NOW),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(due(1), Duration::ZERO, "the first is looked for at once");
+        assert!(due(2) > Duration::ZERO && due(3) > due(2), "{:?}", (due(2), due(3)));
+        assert!(due(1_000) <= Waits::STANDARD.retry.longest);
     }
 
     #[test]

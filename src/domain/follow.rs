@@ -19,18 +19,23 @@ pub struct TaskState {
     pub status: Status,
     /// Since when.
     pub since: Stamp,
+    /// It runs and is stuck.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stuck: bool,
 }
 
 impl TaskState {
     /// Where the task of an alert stood when the alert was decided.
     pub fn told_by(alert: &PendingAlert) -> Self {
-        Self { run: alert.run, status: alert.task.status.clone(), since: alert.task.status_changed }
+        let stuck = alert.outcome == Outcome::Stuck;
+        Self { run: alert.run, status: alert.task.status.clone(), since: alert.task.status_changed, stuck }
     }
 
     /// Whether somebody who was told of `self` learns nothing from `other`: the same end of the same run, stamped again.
     pub fn says_as_much_as(&self, other: &Self) -> bool {
         let same_end = self.status.outcome().is_some() && self.status.outcome() == other.status.outcome();
-        self.run == other.run && (self.status == other.status || same_end)
+        let same = self.status == other.status && self.stuck == other.stuck;
+        self.run == other.run && (same || same_end)
     }
 
     /// One line for people who were told of `told`, first for Slack, where each reader sees the time in their own zone,
@@ -50,6 +55,8 @@ impl TaskState {
         let again = if self.run > told.run { " again" } else { "" };
         match &self.status {
             Status::Queued => ("queued again".to_owned(), ", "),
+            Status::InProgress if self.stuck => ("stuck".to_owned(), " since "),
+            Status::InProgress if told.stuck && self.run == told.run => ("moves again".to_owned(), " since "),
             Status::InProgress => ("running again".to_owned(), " since "),
             Status::Created => ("reset to a draft".to_owned(), ", "),
             Status::Failed if told.status == Status::Failed => (format!("failed{again}"), ", "),
@@ -66,7 +73,7 @@ pub fn shown_after(observation: &Observation) -> Option<TaskState> {
     match observation.change {
         Change::Moved | Change::Ended(_) => {
             let known = &observation.known;
-            Some(TaskState { run: known.run, status: known.status.clone(), since: known.status_changed })
+            Some(TaskState { run: known.run, status: known.status.clone(), since: known.status_changed, stuck: false })
         }
         Change::Nothing | Change::Restamp => None,
     }
@@ -119,9 +126,9 @@ pub fn place(first: Option<FirstMessage>, lane: &str, reaches: impl Fn(&str) -> 
     }
 }
 
-/// Whether a reply is shown in the channel too: what failed again is news for everybody.
+/// Whether a reply is shown in the channel too: what failed again, or is stuck, is news for everybody.
 pub fn is_broadcast(outcome: Outcome) -> bool {
-    outcome == Outcome::Failed
+    matches!(outcome, Outcome::Failed | Outcome::Stuck)
 }
 
 #[cfg(test)]
@@ -131,7 +138,7 @@ mod tests {
     use crate::domain::{Status, decide, silence::Silences};
 
     fn state(run: u32, status: Status) -> TaskState {
-        TaskState { run, status, since: Stamp::from_millis(1_795_386_448_021) }
+        TaskState { run, status, since: Stamp::from_millis(1_795_386_448_021), stuck: false }
     }
 
     fn first(state: DeliveryState) -> FirstMessage {
@@ -160,12 +167,23 @@ mod tests {
         assert_eq!(line(2, Status::Published), "Now: published, 2026-11-22T22:27:28.021Z, run 2");
         let strange = Status::Other("<!channel>".to_owned());
         assert!(state(2, strange).lines(&told).0.starts_with("Now: *&lt;!channel&gt;* since <!date^1795386448^"));
+        let stuck = TaskState { stuck: true, ..state(2, Status::InProgress) };
+        assert_eq!(stuck.lines(&told).1, "Now: stuck since 2026-11-22T22:27:28.021Z");
+        let moves = state(2, Status::InProgress).lines(&stuck).1;
+        assert_eq!(moves, "Now: moves again since 2026-11-22T22:27:28.021Z");
+        assert_eq!(state(2, Status::Failed).lines(&stuck).1, "Now: failed, 2026-11-22T22:27:28.021Z");
         let completed = state(1, Status::Completed);
         assert_eq!(
             state(2, Status::Failed).lines(&completed).1,
             "Now: failed, 2026-11-22T22:27:28.021Z, run 2",
             "never failed before"
         );
+    }
+
+    #[test]
+    fn that_it_is_stuck_is_news_of_one_that_runs() {
+        let (runs, stuck) = (state(1, Status::InProgress), TaskState { stuck: true, ..state(1, Status::InProgress) });
+        assert!(!runs.says_as_much_as(&stuck) && !stuck.says_as_much_as(&runs) && stuck.says_as_much_as(&stuck));
     }
 
     #[test]

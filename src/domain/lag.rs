@@ -22,7 +22,9 @@ pub fn console_lag(task: &Task, age: Duration, longest: Duration) -> Option<Dura
     let reason = task.status_reason.as_deref().unwrap_or_default();
     let message = task.status_message.as_deref().unwrap_or_default();
     let is_said_by_agent = message.starts_with(BY_AGENT) || AGENTS_REASONS.iter().any(|own| reason.starts_with(own));
-    let is_complete = task.is_run_by_hand() || is_said_by_agent || reason.contains(BY_WATCHDOG);
+    // One that runs and is stuck has no last lines on their way.
+    let is_complete =
+        task.outcome().is_none() || task.is_run_by_hand() || is_said_by_agent || reason.contains(BY_WATCHDOG);
     let left = longest.saturating_sub(age);
     (!is_complete && !left.is_zero()).then_some(left)
 }

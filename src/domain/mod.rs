@@ -14,10 +14,12 @@ pub mod message;
 pub mod metric;
 pub mod mrkdwn;
 pub mod redact;
+pub mod repeats;
 pub mod rule;
 pub mod run;
 pub mod silence;
 pub mod stamp;
+pub mod stuck;
 pub mod task;
 pub mod text;
 
@@ -30,6 +32,7 @@ pub use lag::console_lag;
 pub use link::WebPages;
 pub use metric::{Finite, LastMetric};
 pub use redact::Redactor;
+pub use repeats::{Repeats, Worth};
 pub use rule::{
     Conditions, Destination, Filter, Lane, ProjectFilter, ProjectPattern, ProjectRegex, Rule, Suppression, UserFilter,
     Verdict,

@@ -44,6 +44,8 @@ fn bit(outcome: Outcome) -> u8 {
         Outcome::Failed => 1,
         Outcome::Completed => 2,
         Outcome::Stopped => 4,
+        // No end: no set of ends in a database holds it.
+        Outcome::Stuck => 8,
     }
 }
 

@@ -96,7 +96,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// How a task ended.
+/// What alerts tell of a task: how it ended, or that it runs and is stuck, which is no end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -106,18 +106,24 @@ pub enum Outcome {
     Completed,
     /// Status `stopped`: aborted.
     Stopped,
+    /// It runs, and has not moved for as long as a rule gives. No status stands for it.
+    Stuck,
 }
 
 impl Outcome {
     /// Every outcome, in the order in which people list them.
-    pub const ALL: [Self; 3] = [Self::Failed, Self::Completed, Self::Stopped];
+    pub const ALL: [Self; 4] = [Self::Failed, Self::Completed, Self::Stopped, Self::Stuck];
 
-    /// The word in the database, in `history` and in metadata: `failed`, `completed`, `stopped`.
+    /// How a task can end: what rules name as `statuses`.
+    pub const ENDS: [Self; 3] = [Self::Failed, Self::Completed, Self::Stopped];
+
+    /// The word in the database, in `history` and in metadata: `failed`, `completed`, `stopped`, `stuck`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Failed => "failed",
             Self::Completed => "completed",
             Self::Stopped => "stopped",
+            Self::Stuck => "stuck",
         }
     }
 
@@ -127,6 +133,7 @@ impl Outcome {
             "failed" => Some(Self::Failed),
             "completed" => Some(Self::Completed),
             "stopped" | "aborted" => Some(Self::Stopped),
+            "stuck" => Some(Self::Stuck),
             _ => None,
         }
     }

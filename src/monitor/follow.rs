@@ -8,7 +8,7 @@ use super::error::MonitorError;
 use super::lanes::Target;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::follow::{is_broadcast, place};
-use crate::domain::{FirstMessage, PendingAlert, Placement, TaskState, message};
+use crate::domain::{FirstMessage, Outcome, PendingAlert, Placement, TaskState, message};
 use crate::store::{Delivery, DeliveryKind, Method, NewDelivery, StateToShow, Thread};
 
 /// An alert, and the message that it follows.
@@ -51,7 +51,7 @@ impl Deliverer {
     ) -> Option<Thread> {
         match first {
             Some(first) => Some(Thread::Follows(first.delivery)),
-            None if self.follows_up(alert, target) => Some(Thread::Begins {
+            None if self.follows_up(alert, target) || is_to_be_edited(alert, target) => Some(Thread::Begins {
                 rule: alert.rule.clone(),
                 task_id: alert.task.id.clone(),
                 told: TaskState::told_by(alert),
@@ -65,7 +65,7 @@ impl Deliverer {
         let Some(due) = self.store.state_to_show(channel).await? else {
             return Ok(Next::Idle);
         };
-        let is_wanted = self.config.destinations.threads.contains(&due.rule);
+        let is_wanted = due.told.stuck || self.config.destinations.threads.contains(&due.rule);
         if is_wanted && matches!(target, Target::Slack { .. }) && target.accepts(&due.address, channel) {
             let state = due.wanted.clone();
             self.store.enqueue_edit(edit_of(due, channel), state, self.clock.now()).await?;
@@ -75,6 +75,11 @@ impl Deliverer {
         }
         Ok(Next::Now)
     }
+}
+
+/// That a task is stuck is taken back where it moves again, also by a rule that does not follow up in threads.
+fn is_to_be_edited(alert: &PendingAlert, target: &Target) -> bool {
+    alert.outcome == Outcome::Stuck && matches!(target, Target::Slack { .. })
 }
 
 fn edit_of(due: StateToShow, channel: &str) -> NewDelivery {

@@ -26,6 +26,7 @@ mod send;
 mod service;
 mod setup;
 mod status;
+mod stuck;
 mod telling;
 mod tried;
 

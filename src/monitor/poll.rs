@@ -9,6 +9,7 @@ use super::next_rules::NextRules;
 use super::projects::Projects;
 use super::pulse::Beat;
 use super::status::Status;
+use super::stuck::Looks;
 use tokio::sync::Notify;
 
 use crate::clearml::{Client, RowProblem, Wanted};
@@ -57,6 +58,8 @@ pub struct PollReport {
     pub watermark: Option<Stamp>,
     /// When the last page came, by the server's clock, to the second.
     pub seen_at: Option<Stamp>,
+    /// Why running tasks could not be looked at, where a rule asks for it; the outcomes were recorded as ever.
+    pub stuck_trouble: Option<String>,
 }
 
 impl PollReport {
@@ -127,6 +130,7 @@ pub struct Poller {
     news: Arc<Notify>,
     /// Beats with every page.
     pub(super) beat: Beat,
+    pub(super) looks: Looks,
 }
 
 impl Poller {
@@ -144,6 +148,7 @@ impl Poller {
             config,
             news,
             beat: Beat::default(),
+            looks: Looks::default(),
         };
         poller.fill_in();
         poller
@@ -173,6 +178,31 @@ impl Poller {
         self.fill_in();
     }
 
+    pub(super) fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn clearml(&self) -> &Client {
+        &self.clearml
+    }
+
+    pub(super) fn server_time(&self) -> Option<Stamp> {
+        self.clearml.server_time()
+    }
+
+    pub(super) fn now(&self) -> Stamp {
+        self.clock.now()
+    }
+
+    /// There is something to deliver.
+    pub(super) fn ring(&self) {
+        self.news.notify_one();
+    }
+
     /// Completes the rules by what is known of their projects and of the monitor's own task.
     fn fill_in(&mut self) {
         let rules = Arc::make_mut(&mut self.rules);
@@ -185,7 +215,7 @@ impl Poller {
     }
 
     /// What the rules look at besides what every rule needs.
-    fn wanted(&self) -> Wanted {
+    pub(super) fn wanted(&self) -> Wanted {
         super::replay::wanted(&self.rules)
     }
 
@@ -220,6 +250,7 @@ impl Poller {
         report.seen_at = self.clearml.server_time();
         self.note_poll(record.last_poll_at).await?;
         self.close_silences().await?;
+        Box::pin(self.look_for_stuck(&mut report)).await?;
         Ok(report)
     }
 
@@ -343,13 +374,13 @@ impl Poller {
         self.clearml.server_time().map_or(stamp, |now| stamp.min(now))
     }
 
-    fn web_pages(&self) -> Option<WebPages> {
+    pub(super) fn web_pages(&self) -> Option<WebPages> {
         let version = self.clearml.session().and_then(|session| session.server_version);
         self.config.web.as_deref().map(|web| WebPages::new(web, version.as_deref()))
     }
 
     /// The rules, with what the server says of their projects now.
-    async fn rules_for(&mut self, tasks: &[Task]) -> Result<Arc<Vec<Rule>>, MonitorError> {
+    pub(super) async fn rules_for(&mut self, tasks: &[Task]) -> Result<Arc<Vec<Rule>>, MonitorError> {
         if self.config.projects.refresh(&self.clearml, tasks).await? {
             self.fill_in();
         }
@@ -368,7 +399,7 @@ impl Poller {
 }
 
 /// Keeps only the metrics that a rule looks at: an alert remembers its task, and a task may have thousands.
-fn forget_other_metrics(tasks: &mut [Task], rules: &[Rule]) {
+pub(super) fn forget_other_metrics(tasks: &mut [Task], rules: &[Rule]) {
     let conditions: Vec<_> = rules.iter().filter_map(|rule| rule.conditions.metric.as_ref()).collect();
     for task in tasks {
         task.metrics.retain(|metric| conditions.iter().any(|condition| condition.is_about(metric)));

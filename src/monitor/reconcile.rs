@@ -8,6 +8,7 @@ use super::lanes::Target;
 use super::send::BLIND_EDITS;
 use crate::domain::delivery::{DeliveryState, Form, Look, Reconciled, after_look};
 use crate::domain::message::{is_broadcast, text_needle, thread_of};
+use crate::domain::repeats::is_try_worth_a_line;
 use crate::slack::{Class, Needle, SlackError};
 use crate::store::{Delivery, DeliveryKind, Method};
 
@@ -51,10 +52,12 @@ impl Deliverer {
     async fn heed_unseen(&mut self, delivery: Delivery, target: &Target) -> Result<(), MonitorError> {
         crate::crash::point("look_not_recorded");
         if matches!(target, Target::Webhook(_)) {
-            tracing::info!(
-                delivery = delivery.id,
-                "its answer was lost: sending it again with the same Idempotency-Key"
-            );
+            if is_try_worth_a_line(delivery.tries) {
+                tracing::info!(
+                    delivery = delivery.id,
+                    "its answer was lost: sending it again with the same Idempotency-Key"
+                );
+            }
             let again = Reconciled::Resend { possible_duplicate: false };
             return Ok(self.store.finish_look(delivery, false, again, self.clock.now()).await?);
         }
@@ -121,6 +124,7 @@ impl Deliverer {
             Reconciled::Sent { .. } => {
                 tracing::info!(delivery = id, "its answer was lost, but the message is in Slack");
             }
+            Reconciled::Resend { .. } if !is_try_worth_a_line(delivery.tries) => {}
             Reconciled::Resend { possible_duplicate: false } => {
                 tracing::info!(delivery = id, "its answer was lost and the message is not in Slack: sending it again");
             }

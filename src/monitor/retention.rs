@@ -9,7 +9,7 @@ use super::error::MonitorError;
 use super::status::Status;
 use crate::clearml::Client;
 use crate::clock::Clock;
-use crate::domain::Stamp;
+use crate::domain::{Repeats, Stamp, Worth};
 use crate::store::{Old, Removed, Round, Store};
 
 /// From the beginning of one round to that of the next, by ClearML's clock.
@@ -62,7 +62,7 @@ impl Retention {
     /// Rounds, one an hour, until `stop` is set.
     pub(super) async fn run(mut self, status: Status, stop: CancellationToken) -> Result<(), MonitorError> {
         let _ends_the_others = stop.clone().drop_guard();
-        let mut is_told = false;
+        let mut failures = Repeats::default();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(self.pace.look) => {}
@@ -78,13 +78,14 @@ impl Retention {
             match round {
                 Ok(()) => {
                     self.began = Some(server_now);
-                    is_told = false;
+                    failures.succeeded();
                 }
                 Err(MonitorError::Store(error)) if !error.is_passing() => return Err(error.into()),
-                Err(error) if !std::mem::replace(&mut is_told, true) => {
-                    tracing::error!(%error, "old alerts cannot be removed now; trying again");
+                Err(error) => {
+                    if failures.failed(&error.to_string()) != Worth::Nothing {
+                        tracing::error!(%error, "old alerts cannot be removed now; trying again");
+                    }
                 }
-                Err(_) => {}
             }
         }
     }

@@ -73,7 +73,7 @@ mod tests {
         };
         let channel = "#ml".to_owned();
         let (rule, url, why) = ("default".to_owned(), None, None);
-        PendingAlert { id, rule, run: 1, outcome: Outcome::Failed, channel, task, url, why }
+        PendingAlert { id, rule, run: 1, outcome: Outcome::Failed, episode: 0, channel, task, url, why }
     }
 
     fn ids(alerts: &[PendingAlert]) -> Vec<i64> {

@@ -9,6 +9,7 @@ use super::error::MonitorError;
 use super::lanes::Target;
 use super::tried::{Tried, with_conversation};
 use crate::domain::delivery::{Answer, DeliveryState, Situation, Step, after_answer};
+use crate::domain::repeats::is_try_worth_a_line;
 use crate::domain::{Lane, Stamp, message};
 use crate::store::{Attempt, AttemptResult, Delivery, DeliveryKind, Method, ToldAlert};
 
@@ -209,6 +210,7 @@ impl Deliverer {
                     );
                 }
             }
+            Step::Reconcile { .. } if !is_try_worth_a_line(delivery.tries + 1) => {}
             Step::Reconcile { .. } => {
                 tracing::warn!(delivery = id, channel, reason, "the answer was lost: it may have arrived");
             }

@@ -14,7 +14,7 @@ use super::poll::{Depth, PollReport, Poller};
 use super::retention::Retention;
 use super::status::Status;
 use crate::clearml::RowProblem;
-use crate::domain::Stamp;
+use crate::domain::{Repeats, Stamp, Worth};
 use crate::store::RecordedAlert;
 
 /// Between two sweeps.
@@ -27,12 +27,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 const STORE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the message in flight may take at the end.
 const LAST_POST: Duration = Duration::from_secs(4);
-/// A failure that goes on is spoken of again after so many times.
-const REMIND_EVERY: u32 = 60;
-
-/// So many different failures are spoken of; a server that says something else each time is only counted.
-const MOST_SPOKEN: usize = 10;
-
 /// How the service runs.
 #[derive(Debug, Clone)]
 pub struct ServiceConfig {
@@ -124,6 +118,7 @@ async fn poll_loop(
                     swept = Some(Instant::now());
                 }
                 log.good(&report);
+                log.looked(report.stuck_trouble.as_deref());
             }
             Err(MonitorError::Store(error)) if !error.is_passing() => return Err(error.into()),
             Err(error) => log.failed(&error),
@@ -145,18 +140,26 @@ async fn deliver_loop(
             () = stop.cancelled() => return Ok(()),
         }
     }
+    let mut interruptions = Repeats::default();
     loop {
         deliverer.status.pulse().delivering.step();
         let pass = deliverer.deliver_due(&stop).await;
         deliverer.status.pulse().delivering.rest();
         deliverer.status.delivery_pass(pass.as_ref().err().map(ToString::to_string));
+        if pass.is_ok()
+            && let Some(passes) = interruptions.succeeded()
+        {
+            tracing::info!(passes, "delivery goes on");
+        }
         let wait = match pass {
             Ok(Next::Now) => Duration::ZERO,
             Ok(Next::At(at)) => at.saturating_duration_since(Instant::now()).min(LOOK_EVERY),
             Ok(Next::Idle) => LOOK_EVERY,
             Err(MonitorError::Store(error)) if !error.is_passing() => return Err(error.into()),
             Err(error) => {
-                tracing::error!(%error, "delivery is interrupted; trying again");
+                if interruptions.failed(&error.to_string()) != Worth::Nothing {
+                    tracing::error!(%error, "delivery is interrupted; trying again");
+                }
                 STORE_PATIENCE
             }
         };
@@ -178,24 +181,22 @@ fn if_passing(error: MonitorError) -> Result<(), MonitorError> {
     if error.is_transient() { Ok(()) } else { Err(error) }
 }
 
-/// Logs polls: what changed, a failure once and then counted, the end of failures, and now and then that all is well.
+/// Logs polls: what changed, failures as far as they are news, the end of failures, and now and then that all is well.
 #[derive(Debug, Default)]
 struct PollLog {
-    failures: u32,
-    /// What the failures since the last good poll said, each told once.
-    spoken: HashSet<String>,
+    failures: Repeats,
     good_since_alive: u32,
     alive_at: Option<Instant>,
+    /// Looks for stuck tasks that failed.
+    failed_looks: Repeats,
     told_problems: HashSet<RowProblem>,
 }
 
 impl PollLog {
     fn good(&mut self, report: &PollReport) {
-        if self.failures > 0 {
-            tracing::info!(failed_polls = self.failures, "ClearML answers again; everything since is caught up");
+        if let Some(failed_polls) = self.failures.succeeded() {
+            tracing::info!(failed_polls, "ClearML answers again; everything since is caught up");
         }
-        self.failures = 0;
-        self.spoken.clear();
         log_report(report, &mut self.told_problems);
         self.good_since_alive += 1;
         let alive_at = *self.alive_at.get_or_insert_with(Instant::now);
@@ -206,13 +207,27 @@ impl PollLog {
         }
     }
 
+    /// A look for stuck tasks is spoken of like a poll.
+    fn looked(&mut self, trouble: Option<&str>) {
+        match trouble {
+            Some(error) if self.failed_looks.failed(error) != Worth::Nothing => {
+                tracing::error!(error, "stuck tasks could not be looked for; outcomes are told as ever");
+            }
+            Some(_) => {}
+            None => {
+                if let Some(failed_looks) = self.failed_looks.succeeded() {
+                    tracing::info!(failed_looks, "stuck tasks are looked for again");
+                }
+            }
+        }
+    }
+
     fn failed(&mut self, error: &MonitorError) {
-        self.failures = self.failures.saturating_add(1);
         let text = error.to_string();
-        if self.spoken.len() < MOST_SPOKEN && self.spoken.insert(text.clone()) {
-            tracing::error!(error = %text, "the poll failed and moved nothing; trying again");
-        } else if self.failures.is_multiple_of(REMIND_EVERY) {
-            tracing::error!(error = %text, failed_polls = self.failures, "polls still fail");
+        match self.failures.failed(&text) {
+            Worth::News => tracing::error!(error = %text, "the poll failed and moved nothing; trying again"),
+            Worth::Reminder(failed_polls) => tracing::error!(error = %text, failed_polls, "polls still fail"),
+            Worth::Nothing => {}
         }
     }
 }
@@ -220,6 +235,7 @@ impl PollLog {
 /// Logs what the only poll of `once` brought.
 pub fn log_once(report: &PollReport) {
     log_report(report, &mut HashSet::new());
+    PollLog::default().looked(report.stuck_trouble.as_deref());
 }
 
 /// Logs what one poll brought: each alert, and each row that could not be understood, once.

@@ -190,10 +190,19 @@ impl Status {
     /// A poll went through.
     pub(super) fn polled(&self, report: &PollReport, took: Duration, now: Stamp, server_now: Option<Stamp>) {
         let mut figures = self.lock();
-        figures.poll_ended(PollResult::Good, took, now);
-        figures.last_good_poll_at = Some(now);
-        figures.poll_trouble = None;
-        figures.failed_polls_in_a_row = 0;
+        match &report.stuck_trouble {
+            None => {
+                figures.poll_ended(PollResult::Good, took, now);
+                figures.last_good_poll_at = Some(now);
+                figures.poll_trouble = None;
+                figures.failed_polls_in_a_row = 0;
+            }
+            Some(trouble) => {
+                figures.poll_ended(PollResult::Clearml, took, now);
+                figures.poll_trouble = Some(format!("the look for stuck tasks failed: {trouble}"));
+                figures.failed_polls_in_a_row = figures.failed_polls_in_a_row.saturating_add(1);
+            }
+        }
         figures.watermark = report.watermark.or(figures.watermark);
         figures.clearml_ahead = server_now.map(|server| server.as_millis() - now.as_millis()).or(figures.clearml_ahead);
         figures.tasks_observed += report.changed as u64;
@@ -203,7 +212,7 @@ impl Status {
             count(&mut figures.verdicts, (verdict.rule.clone(), filter.unwrap_or("alert")), 1);
             count(&mut figures.alerts, (verdict.rule.clone(), state), 1);
         }
-        let is_whole = figures.delivery_trouble.is_none();
+        let is_whole = figures.delivery_trouble.is_none() && report.stuck_trouble.is_none();
         drop(figures);
         if is_whole {
             self.shared.good_cycles.send_modify(|cycles| *cycles += 1);

@@ -45,7 +45,7 @@ pub use service::{ServiceSettings, resolve_service};
 pub use slack::{SlackAccess, SlackSettings, check_slack_flags, resolve_channel, resolve_slack, resolve_slack_access};
 pub use source::{HIDDEN, Origin, Source};
 pub use task_flags::{EnqueueFlags, EnqueueSettings, ProgramSource, RegisterFlags, resolve_enqueue};
-pub use task_parameters::{TaskParameter, apply_parameters, parameters_of};
+pub use task_parameters::{NotGiven, TaskParameter, apply_parameters, parameters_of};
 pub use time::Since;
 pub use values::{parse_switch, parse_verbosity};
 pub use web::{Listen, Readers, WebSettings, resolve_web};
@@ -94,7 +94,8 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let mut flags = flags.clone();
         let parameters = apply_parameters(&mut flags, arguments)?;
-        if flags.slack.channel.is_none() {
+        let file = ConfigFile::load(&flags.database, environment)?;
+        if flags.slack.channel.is_none() && file.rules().is_empty() && file.value("slack.channel").is_none() {
             let remedy = "write the channel's name there, such as #ml-alerts, or its ID";
             return Err(SettingsError::invalid(&Source::Parameter("channel"), "", "names no channel", remedy));
         }

@@ -72,7 +72,10 @@ pub fn resolve_service(flags: &ServiceFlags, file: &ConfigFile) -> Result<Servic
     let watch_config = switch("watch_config", watch, flags.watch_config, file, "service.watch_config", &mut origins)?;
     let clearml_task = match file.value("service.clearml_task") {
         Some(_) => switch("clearml_task", Source::Default, None, file, "service.clearml_task", &mut origins)?,
-        None => true,
+        None => {
+            origins.push(Origin::new("clearml_task", true, Source::Default));
+            true
+        }
     };
     let redact = patterns(flags, file, &mut origins)?;
     let verbose = if flags.v > 0 || !flags.verbose.is_empty() { Source::Flag("--verbose") } else { Source::Default };
@@ -251,7 +254,9 @@ mod tests {
         assert_eq!((service.local, service.verbose, service.announce), (true, 2, Announce::None));
         assert_eq!(service.since, Some(Since::At(Stamp::parse("2026-11-22T00:00:00Z").unwrap())));
         assert_eq!((service.wait_lock, service.redact[0].as_str()), (Duration::from_secs(30), "token=\\w+"));
-        assert!(service.origins.iter().all(|origin| origin.source != Source::Default), "{:?}", service.origins);
+        let has_a_flag = |origin: &&Origin| origin.setting != "clearml_task";
+        let mut flagged = service.origins.iter().filter(has_a_flag);
+        assert!(flagged.all(|origin| origin.source != Source::Default), "{:?}", service.origins);
     }
 
     #[test]

@@ -2,6 +2,10 @@
 //! section `Args`. Flags become parameters when the monitor enqueues itself; under an agent the parameters become flags
 //! again, and win over what was typed. Values are texts as Python writes them.
 
+mod shown;
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -14,6 +18,7 @@ use super::python::{self, Literal};
 use super::service::ALL;
 use super::source::Source;
 use super::values::{parse_switch, parse_verbosity};
+pub use shown::{NotGiven, parameters_of};
 
 /// One parameter as it stands in the task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,18 +216,8 @@ const PARAMETERS: [Parameter; 25] = [
     ),
 ];
 
-/// Every parameter with the value that `flags` give it, or its default. The Slack token only where `with_token` says so.
-pub fn parameters_of(flags: &AllFlags, with_token: bool) -> Vec<TaskParameter> {
-    let mut flags = flags.clone();
-    let mut shown = |parameter: &Parameter| {
-        let value = parameter.value(&mut flags, with_token).unwrap_or_else(|| (parameter.default)());
-        TaskParameter { name: parameter.name, value, kind: parameter.kind(), description: parameter.description }
-    };
-    let is_shown = |parameter: &&Parameter| with_token || !matches!(parameter.place, Place::Secret(_));
-    PARAMETERS.iter().filter(is_shown).map(&mut shown).collect()
-}
-
-/// Lays a task's arguments over `flags`: a value wins over what was typed, an empty one takes it back to the default.
+/// Lays a task's arguments over `flags`: a value wins over what was typed; an empty one takes it back to the default, and so
+/// does the default itself, since it stands there where nobody chose it: the config file then has its say.
 /// Fails, naming the parameter, where one is not known or its value cannot be read.
 pub fn apply_parameters(
     flags: &mut AllFlags,
@@ -236,6 +231,7 @@ pub fn apply_parameters(
             let known = PARAMETERS.iter().map(|parameter| parameter.name).collect::<Vec<_>>().join(", ");
             return Err(SettingsError::UnknownParameter { name: super::error::shorten(name), known });
         };
+        let value = if parameter.is_default(value) { "" } else { value.as_str() };
         parameter.write(flags, value).map_err(|remedy| parameter.refuse(value, remedy))?;
         applied.push(parameter.name);
     }
@@ -274,6 +270,12 @@ impl Parameter {
             Place::Path(of) => of(flags).as_ref().map(|path| path.display().to_string()),
             Place::Verbosity => Some(flags.service.verbosity().to_string()),
         }
+    }
+
+    fn is_default(&self, value: &str) -> bool {
+        let (value, default) = (value.trim(), (self.default)());
+        let number = |text: &str| text.parse::<f64>().ok();
+        value.eq_ignore_ascii_case(&default) || number(value).is_some() && number(value) == number(&default)
     }
 
     /// Writes a value; the error says what to write instead.
@@ -334,6 +336,3 @@ fn members(literal: Literal, split: bool) -> Result<Vec<String>, String> {
         Literal::Broken => Err("write names with commas between them, or a list like ['alice', 'bob']".to_owned()),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -137,7 +137,7 @@ pub(super) const DELIVERY_COLUMNS: &str =
     failures, first_try_at, looks, message_ts";
 
 /// The columns that [`pending_alert`] reads.
-pub(super) const PENDING_COLUMNS: &str = "id, rule, run, outcome, channel, snapshot, url, cause, cause_detail";
+pub(super) const PENDING_COLUMNS: &str = "id, rule, run, outcome, episode, channel, snapshot, url, cause, cause_detail";
 
 pub(super) fn pending_alert(row: &Row<'_>) -> rusqlite::Result<PendingAlert> {
     let snapshot: String = row.get("snapshot")?;
@@ -147,6 +147,7 @@ pub(super) fn pending_alert(row: &Row<'_>) -> rusqlite::Result<PendingAlert> {
         rule: row.get("rule")?,
         run: row.get("run")?,
         outcome: outcome(row, "outcome")?,
+        episode: row.get("episode")?,
         channel: row.get("channel")?,
         task,
         url: row.get("url")?,

@@ -43,6 +43,7 @@ mod slack_users;
 mod space;
 mod span;
 mod statistics;
+mod stuck;
 mod threads;
 mod upgrade;
 
@@ -73,10 +74,12 @@ pub use past::PastOutcome;
 pub use prune::{Old, Removed, Round};
 pub use queue::QueueCounts;
 pub use rule_sets::{Heard, Hearing};
+pub use schema::SCHEMA_VERSION;
 pub use sight::{HourCount, ParkedChannel, ToldAlert};
 pub use silences::{ClosedSilence, Ending, NewSilence, SilenceRecord, SilenceSummary};
 pub use site::Limits;
 pub use statistics::{Group, GroupBy, Statistics};
+pub use stuck::{StuckLook, StuckRecorded};
 pub use threads::{StateToShow, Thread};
 pub use upgrade::Upgraded;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
 use super::rows::{maybe_stamp, outcome, stamp, unreadable};
-use super::{Store, StoreError, channels, monitor, rule_sets, silences, threads};
+use super::{Store, StoreError, channels, monitor, rule_sets, silences, stuck, threads};
 use crate::domain::{
     AlertState, Change, Decision, Diagnosis, Ended, KnownTask, Outcome, OutcomeSet, Redactor, Rule, RuleVerdict,
     Silences, Stamp, Status, Suppression, Task, Verdict, WebPages, Why, decide, observe,
@@ -125,6 +125,9 @@ fn record_page(tx: &Transaction<'_>, page: &PageToRecord) -> rusqlite::Result<Re
         save_transition(tx, task, &decision, asked, is_watched, page.now)?;
         save_verdicts(tx, task, &decision, page, &mut recorded)?;
         threads::note(tx, &task.id, &decision.observation, rules)?;
+        if task.status != Status::InProgress {
+            stuck::forget_task(tx, &task.id)?;
+        }
     }
     match page.watching {
         Watching::Baseline => {}
@@ -163,7 +166,7 @@ pub(super) fn known_task(connection: &Connection, task_id: &str) -> rusqlite::Re
         .optional()
 }
 
-fn save_task(tx: &Transaction<'_>, task: &Task, known: &KnownTask, now: Stamp) -> rusqlite::Result<()> {
+pub(super) fn save_task(tx: &Transaction<'_>, task: &Task, known: &KnownTask, now: Stamp) -> rusqlite::Result<()> {
     let sql = "INSERT INTO tasks (task_id, name, kind, project_id, project, user_id, user, status, status_changed, run,
                    run_outcomes, ended_outcome, ended_changed, ended_started, ended_active, first_seen_at, last_change_at)
                VALUES (:task_id, :name, :kind, :project_id, :project, :user_id, :user, :status, :status_changed, :run,
@@ -286,7 +289,7 @@ fn save_verdict(
                    user, state, filter, cause, cause_detail, reason, channel, silence_id, snapshot, url, created_at)
                VALUES (:rule, :task_id, :run, :outcome, :status_changed, :task_name, :project_id, :project, :user_id,
                    :user, :state, :filter, :cause, :cause_detail, :reason, :channel, :silence_id, :snapshot, :url, :now)
-               ON CONFLICT (rule, task_id, run, outcome) DO NOTHING RETURNING id";
+               ON CONFLICT (rule, task_id, run, outcome, episode) DO NOTHING RETURNING id";
     tx.prepare_cached(sql)?
         .query_row(
             named_params! {

@@ -18,7 +18,7 @@ pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
 /// What leads from schema version `n + 1` to the next one, at position `n`. Append only; a released one never changes.
 pub(super) const MIGRATIONS: &[&str] = &[];
 /// The schema version that this program writes.
-pub(super) const SCHEMA_VERSION: i64 = version_after(MIGRATIONS);
+pub const SCHEMA_VERSION: i64 = version_after(MIGRATIONS);
 
 pub(super) const fn version_after(migrations: &[&str]) -> i64 {
     #[expect(clippy::cast_possible_wrap, reason = "nobody writes so many migrations")]

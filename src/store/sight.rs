@@ -147,7 +147,7 @@ fn alerts_per_hour(connection: &Connection, from: Stamp) -> rusqlite::Result<Vec
 /// The counts of one hour, by the hour's number since 1970.
 struct HourTally {
     number: i64,
-    alerts: [(Outcome, u32); 3],
+    alerts: [(Outcome, u32); 4],
 }
 
 impl Default for HourTally {

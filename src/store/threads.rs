@@ -145,7 +145,7 @@ pub(super) fn begin(
     channel: &str,
     (rule, task_id, told): (&str, &str, &TaskState),
 ) -> rusqlite::Result<()> {
-    let now = state_of_task(tx, task_id)?.filter(|now| !told.says_as_much_as(now));
+    let now = state_of_task(tx, task_id, rule)?.filter(|now| !told.says_as_much_as(now));
     let (told, wanted) = (text_of(told)?, text_of(now.as_ref().unwrap_or(told))?);
     tx.prepare_cached("DELETE FROM threads WHERE task_id = ?1 AND rule = ?2")?.execute([task_id, rule])?;
     let sql = "INSERT INTO threads (task_id, rule, delivery_id, channel, told, shown, wanted)
@@ -153,11 +153,15 @@ pub(super) fn begin(
     tx.prepare_cached(sql)?.execute(params![task_id, rule, delivery, channel, told, wanted]).map(drop)
 }
 
-fn state_of_task(connection: &Connection, task_id: &str) -> rusqlite::Result<Option<TaskState>> {
-    let sql = "SELECT run, status, status_changed FROM tasks WHERE task_id = ?1";
-    let found = connection.prepare_cached(sql)?.query_row([task_id], |row| {
+fn state_of_task(connection: &Connection, task_id: &str, rule: &str) -> rusqlite::Result<Option<TaskState>> {
+    let sql = "SELECT run, status, status_changed,
+                   EXISTS (SELECT 1 FROM stuck WHERE stuck.task_id = ?1 AND stuck.rule = ?2) AS stuck
+               FROM tasks WHERE task_id = ?1";
+    let found = connection.prepare_cached(sql)?.query_row([task_id, rule], |row| {
         let (run, status, since): (u32, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(TaskState { run, status: Status::parse(&status), since: Stamp::from_millis(since) })
+        let (status, since) = (Status::parse(&status), Stamp::from_millis(since));
+        let stuck = status == Status::InProgress && row.get("stuck")?;
+        Ok(TaskState { run, status, since, stuck })
     });
     found.optional()
 }
@@ -168,22 +172,33 @@ pub(super) fn forget(tx: &Transaction<'_>, delivery: i64) -> rusqlite::Result<()
 }
 
 /// Notes for the first messages of a task that it stands otherwise now. Those of rules that do not follow up are left as
-/// they are, and so are webhooks, where nothing can be edited.
+/// they are, but for those that told that it is stuck in this run; and so are webhooks, where nothing can be edited.
 pub(super) fn note(
     tx: &Transaction<'_>,
     task_id: &str,
     observation: &Observation,
     rules: &[Rule],
 ) -> rusqlite::Result<()> {
-    let Some(state) = shown_after(observation) else {
+    let Some(now) = shown_after(observation) else {
         return Ok(());
     };
-    let sql = "SELECT rule FROM threads WHERE task_id = ?1 AND channel NOT GLOB 'webhook:*'";
-    let told: Vec<String> =
-        tx.prepare_cached(sql)?.query_map([task_id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    for rule in rules.iter().filter(|rule| rule.timing.thread && told.contains(&rule.name)) {
-        let sql = "UPDATE threads SET wanted = ?3 WHERE task_id = ?1 AND rule = ?2";
-        tx.prepare_cached(sql)?.execute(params![task_id, rule.name, text_of(&state)?])?;
+    let sql = "SELECT rule, told FROM threads WHERE task_id = ?1";
+    let mut statement = tx.prepare_cached(sql)?;
+    let told = statement.query_map([task_id], |row| Ok((row.get("rule")?, state(row, "told")?)))?;
+    let told: Vec<(String, TaskState)> = told.collect::<rusqlite::Result<_>>()?;
+    for (rule, told) in told {
+        let is_followed = |known: &Rule| {
+            known.name == rule && (known.timing.thread || (known.stuck.is_some() && told.stuck && told.run == now.run))
+        };
+        if rules.iter().any(is_followed) {
+            want(tx, &rule, task_id, &now)?;
+        }
     }
     Ok(())
+}
+
+/// The first message of a rule about a task is to show this.
+pub(super) fn want(tx: &Transaction<'_>, rule: &str, task_id: &str, state: &TaskState) -> rusqlite::Result<()> {
+    let sql = "UPDATE threads SET wanted = ?3 WHERE task_id = ?1 AND rule = ?2 AND channel NOT GLOB 'webhook:*'";
+    tx.prepare_cached(sql)?.execute(params![task_id, rule, text_of(state)?]).map(drop)
 }

@@ -111,6 +111,22 @@ fn projects_users_and_the_queue() {
 }
 
 #[test]
+fn an_address_that_others_reach_without_a_token() {
+    let world = World::new();
+    let service = "[service]\nlisten = '0.0.0.0:8097'\n";
+    let config = world.config(&format!("[slack]\nchannel = '{CHANNEL}'\n{service}"));
+    let with = |more: &[&str]| world.run(&[&["check", "--local", "--config", config.to_str().unwrap()], more].concat());
+    assert_failed(&with(&[]), 2, &["service.listen is `0.0.0.0:8097`", "-> set CLEARML_ALERTS_LISTEN_TOKEN"]);
+    let token = "0123456789abcdef";
+    let mut command = world.command(&["check", "--local", "--config", config.to_str().unwrap()]);
+    let ended = finish(command.env("CLEARML_ALERTS_LISTEN_TOKEN", token));
+    assert_well(&ended);
+    assert!(ended.stdout.contains("listen_token: ***") && !ended.stdout.contains(token), "{ended:?}");
+    assert_well(&with(&["--listen-unprotected"]));
+    assert_well(&with(&["--listen", "127.0.0.1:0", "--no-clearml-task"]));
+}
+
+#[test]
 fn a_clock_that_is_off() {
     let world = World::new();
     let ended = finish(command(&world, &[]).env("CLEARML_ALERTS_TEST_CLOCK_OFF_BY_MS", "3600000"));

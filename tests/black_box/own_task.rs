@@ -19,11 +19,11 @@ fn field(world: &World, task: &str, path: &str) -> Value {
     world.clearml.document(task).unwrap().pointer(path).cloned().unwrap_or_default()
 }
 
-fn status(world: &World, task: &str) -> String {
+pub fn status(world: &World, task: &str) -> String {
     field(world, task, "/status").as_str().unwrap().to_owned()
 }
 
-fn argument(world: &World, task: &str, name: &str) -> Value {
+pub fn argument(world: &World, task: &str, name: &str) -> Value {
     field(world, task, &format!("/hyperparams/Args/{name}"))
 }
 
@@ -33,7 +33,7 @@ fn start_as(world: &World, task: &str) -> Running {
 }
 
 /// What an agent runs that has taken the task, which is in progress.
-fn agents_command(world: &World, task: &str) -> std::process::Command {
+pub fn agents_command(world: &World, task: &str) -> std::process::Command {
     world.clearml.start_task(task).unwrap();
     world.call("workers.register", &json!({"worker": "host:0", "queues": []}));
     world.call("workers.status_report", &json!({"worker": "host:0", "task": task}));

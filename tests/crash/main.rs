@@ -13,6 +13,7 @@
 mod points;
 mod requests;
 mod soak;
+mod stuck;
 mod threads;
 mod verdict;
 #[path = "../black_box/world.rs"]

@@ -98,8 +98,9 @@ impl Months {
             self.now = self.now.plus(self.step);
             self.set_clocks();
             self.tasks_end();
-            self.clearml_forgets();
             self.wait_until_told();
+            // Not before: what is deleted before a poll has seen it cannot be told.
+            self.clearml_forgets();
             self.steps += 1;
         }
         self.wait_until_pruned();

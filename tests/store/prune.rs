@@ -191,7 +191,7 @@ fn the_first_message_of_a_thread_stays_while_something_is_to_follow_it() {
         store.page(&[task]).unwrap();
     };
     fail(1_000);
-    let told = TaskState { run: 1, status: Status::Failed, since: at(1_000) };
+    let told = TaskState { run: 1, status: Status::Failed, since: at(1_000), stuck: false };
     tell_in(Thread::Begins { rule: rule().name, task_id: "t".to_owned(), told });
     fail(2_000);
     store.execute("UPDATE threads SET shown = wanted");

@@ -30,7 +30,7 @@ pub struct HistoryArguments {
     /// Of this user
     #[arg(long, value_name = "USER", help_heading = "Which alerts")]
     pub user: Vec<String>,
-    /// With this outcome: failed, completed, stopped (also called aborted)
+    /// With this outcome: failed, completed, stopped (also called aborted), stuck
     #[arg(long, value_name = "STATUS", value_parser = outcome, value_delimiter = ',', help_heading = "Which alerts")]
     pub status: Vec<Outcome>,
     /// In this state

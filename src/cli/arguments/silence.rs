@@ -35,7 +35,7 @@ pub struct SilenceAdd {
     /// Tasks with this tag; can be given several times
     #[arg(long, value_name = "TAG", help_heading = "What to silence")]
     pub tag: Vec<String>,
-    /// This outcome: failed, completed, stopped
+    /// This outcome: failed, completed, stopped, stuck
     #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = outcome, help_heading = "What to silence")]
     pub status: Vec<Outcome>,
     /// Alerts of this rule

@@ -215,7 +215,7 @@ fn history_has_filters_that_repeat() {
 #[test]
 fn what_cannot_be_meant_is_refused_by_name() {
     for (line, named) in [
-        (&["history", "--status", "running"][..], "write failed, completed or stopped"),
+        (&["history", "--status", "running"][..], "write failed, completed, stopped or stuck"),
         (&["history", "--state", "lost"], "pending, sending, unknown, held, sent, dead, suppressed"),
         (&["history", "--since", "soon"], "yesterday"),
         (&["history", "--limit", "0"], "--limit"),

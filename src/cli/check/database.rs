@@ -56,7 +56,7 @@ pub(super) async fn look(settled: &Settled, context: &Context, deep: bool) -> Ve
     items
 }
 
-fn not_there(path: &Path) -> Item {
+pub(super) fn not_there(path: &Path) -> Item {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let found = format!("there is none at {} yet", path.display());
     if directory.is_dir() || !is_given(path, directory) {
@@ -154,7 +154,7 @@ fn file_system_of<'m>(path: &Path, mounts: &'m str) -> Option<&'m str> {
 
 async fn contents(store: &Store, settled: &Settled, context: &Context) -> Result<Vec<Item>, StoreError> {
     let record = store.monitor().await?;
-    let mut items = vec![Item::ok(Area::Database, "opened", "it is ours, and its schema is this version's")];
+    let mut items = vec![version()];
     let server = settled.clearml.as_ref().map(assemble::server_name);
     items.push(belongs_to(&record, server.as_deref(), store.path()));
     items.push(last_poll(&record, context.clock.now()));
@@ -173,6 +173,12 @@ async fn contents(store: &Store, settled: &Settled, context: &Context) -> Result
         }
     }
     Ok(items)
+}
+
+/// Of a database that could be opened; another version's is an error on opening it.
+pub(super) fn version() -> Item {
+    let schema = crate::store::SCHEMA_VERSION;
+    Item::ok(Area::Database, "version", format!("schema {schema}, as this program writes it"))
 }
 
 pub(super) fn belongs_to(record: &MonitorRecord, server: Option<&str>, path: &Path) -> Item {

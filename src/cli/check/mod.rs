@@ -31,7 +31,7 @@ struct Report<'a> {
 
 /// Runs the command.
 pub(super) async fn run(arguments: CheckArguments, context: &Context) -> anyhow::Result<Exit> {
-    let (settled, mut items) = settings::settle(&arguments.flags, context.environment());
+    let (settled, mut items) = settings::settle(&arguments, context.environment());
     items.extend(clearml::look(&settled, context).await);
     items.extend(slack::look(&settled, context, arguments.send_test).await);
     items.extend(database::look(&settled, context, arguments.deep).await);

@@ -1,10 +1,11 @@
 //! The settings and where each came from; what cannot be settled is an item of its own, and the rest goes on.
 
 use super::item::{Area, Item};
+use crate::cli::arguments::CheckArguments;
 use crate::domain::Destination;
 use crate::settings::{
     self, AllFlags, ClearmlSettings, ConfigFile, DatabaseSettings, DestinationSettings, Environment, NoChannel, Origin,
-    RuleSet, ServiceSettings, SettingsError, SlackAccess,
+    RuleSet, ServiceSettings, SettingsError, SlackAccess, Source,
 };
 
 /// The settings as far as they could be settled.
@@ -21,7 +22,8 @@ pub(super) struct Settled {
 }
 
 /// Settles every part by itself.
-pub(super) fn settle(flags: &AllFlags, environment: &dyn Environment) -> (Settled, Vec<Item>) {
+pub(super) fn settle(arguments: &CheckArguments, environment: &dyn Environment) -> (Settled, Vec<Item>) {
+    let flags = &arguments.flags;
     let mut items = Vec::new();
     let file = config_file(flags, environment, &mut items);
     let clearml =
@@ -38,11 +40,22 @@ pub(super) fn settle(flags: &AllFlags, environment: &dyn Environment) -> (Settle
     let destinations = destinations.map(|(settings, _)| settings).unwrap_or_default();
     let rules = rules(flags, environment, &file, &mut items);
     let channels = rules.as_ref().map(|set| slack_channels(&set.rules)).unwrap_or_default();
-    let service = settings::resolve_service(&flags.service, &file);
+    let service = settings::resolve_service(&flags.service, &file).map(|service| shown_as_a_task(service, arguments));
     let service = part("service", service, environment, &mut items, |part| &part.origins);
+    let web = settings::resolve_web(&arguments.web, environment, &file);
+    part("watching", web, environment, &mut items, |part| &part.origins);
     let database = settings::resolve_database(&flags.database, environment, &file);
     let database = part("database", database, environment, &mut items, |part| &part.origins);
     (Settled { clearml, slack, channels, rules, destinations, service, database }, items)
+}
+
+/// With what the command line says of the monitor's own task in ClearML, which is a word for `run` alone.
+fn shown_as_a_task(mut service: ServiceSettings, arguments: &CheckArguments) -> ServiceSettings {
+    let origin = service.origins.iter_mut().find(|origin| origin.setting == "clearml_task");
+    if let (Some(hidden), Some(origin)) = (arguments.register.no_clearml_task, origin) {
+        (origin.shown, origin.source) = ((!hidden).to_string(), Source::Flag("--no-clearml-task"));
+    }
+    service
 }
 
 /// The config file; of a broken one, the settings that can be understood, so that the rest can be looked at.

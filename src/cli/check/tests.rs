@@ -33,6 +33,10 @@ fn environment() -> MapEnvironment {
         .with("CLEARML_ALERTS_DB", "/var/lib/alerts.db")
 }
 
+fn check(flags: AllFlags) -> CheckArguments {
+    CheckArguments { flags, ..CheckArguments::default() }
+}
+
 fn flags() -> AllFlags {
     let mut flags = AllFlags::default();
     flags.slack.channel = Some("#ml-alerts".to_owned());
@@ -41,7 +45,7 @@ fn flags() -> AllFlags {
 
 #[test]
 fn settings_and_where_each_came_from() {
-    let (_, items) = settings::settle(&flags(), &environment());
+    let (_, items) = settings::settle(&check(flags()), &environment());
     let text = shown(items);
     assert!(!text.contains("hunter2"), "{text}");
     insta::assert_snapshot!("settings", text);
@@ -55,14 +59,39 @@ fn settings_that_cannot_be_settled_do_not_hide_the_others() {
     flags.rule.min_num_iterations = Some("many".to_owned());
     flags.service.refresh_rate = Some("0".to_owned());
     let wrong = MapEnvironment::new().with("CLEARML_API_HOST", "https://api.example.com");
-    let (_, items) = settings::settle(&flags, &wrong);
+    let (_, items) = settings::settle(&check(flags), &wrong);
     assert_eq!(exit_of(&items), Exit::Usage);
     let failed = items.into_iter().filter(|item| item.grade != Grade::Ok);
     insta::assert_snapshot!("settings_wrong", shown(failed));
     let mut rate = self::flags();
     rate.slack.slack_rate = Some("fast".to_owned());
-    let (_, items) = settings::settle(&rate, &environment().with("CLEARML_API_HOST", "https://clearml.example.com"));
+    let (_, items) =
+        settings::settle(&check(rate), &environment().with("CLEARML_API_HOST", "https://clearml.example.com"));
     insta::assert_snapshot!("settings_odd", shown(items.into_iter().filter(|item| item.grade != Grade::Ok)));
+}
+
+#[test]
+fn how_the_service_is_watched_is_settled_too() {
+    let watched = |listen: &str, environment: MapEnvironment| {
+        let mut arguments = check(flags());
+        arguments.web.listen = Some(listen.to_owned());
+        arguments.register.no_clearml_task = Some(true);
+        let (_, items) = settings::settle(&arguments, &environment);
+        let names = ["listen", "heartbeat_url", "watching", "clearml_task"];
+        shown(items.into_iter().filter(|item| names.iter().any(|name| item.item.starts_with(name))))
+    };
+    let secret = || environment().with("CLEARML_ALERTS_LISTEN_TOKEN", "hunter2-hunter2-hunter2");
+    let all = [
+        watched("127.0.0.1:8097", environment()),
+        watched("0.0.0.0:8097", secret().with("CLEARML_ALERTS_HEARTBEAT_URL", "https://hunter2.example.com")),
+        watched("0.0.0.0:8097", environment()),
+        watched("8097", environment()),
+        watched("127.0.0.1:8097", environment().with("CLEARML_ALERTS_HEARTBEAT_URL", "hunter2")),
+        watched("127.0.0.1:8097", environment().with("CLEARML_ALERTS_LISTEN_TOKEN", "hunter2")),
+    ];
+    let text = all.join("----\n");
+    assert!(!text.contains("hunter2"), "{text}");
+    insta::assert_snapshot!("settings_watched", text);
 }
 
 #[test]
@@ -172,7 +201,12 @@ fn the_database_in_every_state() {
     let unpolled = MonitorRecord { last_poll_at: None, ..watching.clone() };
     let path = std::path::Path::new("/var/lib/alerts.db");
     let hours_later = Stamp::from_millis(NOW + 3 * 3_600_000);
+    let mounts = "30 22 0:40 / /mnt/share rw,relatime shared:1 - nfs4 server:/x rw\n";
+    let shared = MapEnvironment::new().with_file("/proc/self/mountinfo", mounts);
     let mut items = vec![
+        database::version(),
+        database::not_there(std::path::Path::new("/alerts.db")),
+        database::not_there(std::path::Path::new("/no/such/folder/alerts.db")),
         database::belongs_to(&fresh, Some("https://api.example.com"), path),
         database::belongs_to(&watching, Some("https://api.example.com"), path),
         database::belongs_to(&watching, Some("https://other.example.com"), path),
@@ -181,6 +215,7 @@ fn the_database_in_every_state() {
         database::last_poll(&watching, now()),
         database::last_poll(&watching, hours_later),
     ];
+    items.extend(database::network_file_system(std::path::Path::new("/mnt/share/alerts.db"), &shared));
     items.extend(database::queue(QueueCounts::default()));
     items.extend(database::queue(QueueCounts { pending: 3, held: 2, unknown: 1, dead: 4, oldest_at: None }));
     insta::assert_snapshot!("database", shown(items));

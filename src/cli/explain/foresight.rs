@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::message::words;
-use crate::domain::{Change, Decision, Outcome, Rule, RuleVerdict, Silences, Stamp, Task, Verdict, hear};
+use crate::domain::{Change, Decision, Outcome, Rule, RuleVerdict, Silences, Stamp, Status, Task, Verdict, hear};
 use crate::monitor::{Prospect, WhyUnseen};
 use crate::store::{MonitorRecord, TaskStory};
 
@@ -34,9 +34,27 @@ pub(super) fn tell(
         }
         Prospect::Decided(decision) => {
             let heard = task.outcome().map(|outcome| hear(task, outcome, rules, silences)).unwrap_or_default();
-            decided(decision, task, recorded, record, &Answers { rules, heard: &heard })
+            let mut foresight = decided(decision, task, recorded, record, &Answers { rules, heard: &heard });
+            foresight.because.extend(if_it_stands_still(task, rules));
+            foresight
         }
     }
+}
+
+/// What rules with `stuck` would say of a task that runs.
+fn if_it_stands_still(task: &Task, rules: &[Rule]) -> Vec<String> {
+    if task.status != Status::InProgress {
+        return Vec::new();
+    }
+    let of = |rule: &Rule| {
+        let limits = rule.stuck.as_ref()?.in_words();
+        let name = &rule.name;
+        Some(match rule.judge(task, Outcome::Stuck) {
+            Verdict::Alert => format!("rule {name}: {limits}, it would be told as stuck"),
+            Verdict::Suppressed(why) => format!("rule {name}: it would not be told as stuck, because of {why}"),
+        })
+    };
+    rules.iter().filter_map(of).collect()
 }
 
 /// How a change within the watch can have stayed unrecorded.

@@ -89,6 +89,6 @@ const fn colour(outcome: Outcome) -> BarColour {
     match outcome {
         Outcome::Failed => BarColour::Red,
         Outcome::Completed => BarColour::Green,
-        Outcome::Stopped => BarColour::Yellow,
+        Outcome::Stopped | Outcome::Stuck => BarColour::Yellow,
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn diagnose(task: &Task, without_secrets: &dyn Fn(&str) -> String) ->
     }
     Some(match outcome {
         Outcome::Stopped => row.stopped(task.has_system_tag("archived")),
-        Outcome::Failed | Outcome::Completed => row.failed(),
+        Outcome::Failed | Outcome::Completed | Outcome::Stuck => row.failed(),
     })
 }
 

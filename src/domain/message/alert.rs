@@ -49,7 +49,8 @@ pub struct AlertMessage<'a> {
 
 /// The key of an alert's message: by it the message is found again in Slack.
 pub(super) fn alert_key(instance: &str, alert: &PendingAlert) -> String {
-    key(instance, &format!("{}/{}/{}/{}", alert.rule, alert.task.id, alert.run, alert.outcome))
+    let episode = if alert.episode > 0 { format!("/{}", alert.episode) } else { String::new() };
+    key(instance, &format!("{}/{}/{}/{}{episode}", alert.rule, alert.task.id, alert.run, alert.outcome))
 }
 
 /// The payload that tells one alert, and the key in its metadata.

@@ -65,7 +65,11 @@ pub fn compose_digest(place: &Place, message: &DigestMessage<'_>) -> (String, St
 /// `27 tasks failed in vision/resnet`, `1,200 tasks failed in 3 projects`, `12 tasks ended`.
 fn title(items: &[DigestItem]) -> String {
     let outcomes = count_by(items, |item| Some(words::outcome(item.outcome)));
-    let verb = if let [(only, _)] = outcomes.as_slice() { only } else { "ended" };
+    let verb = match outcomes.as_slice() {
+        [(only, _)] => only,
+        _ if items.iter().any(|item| item.outcome == Outcome::Stuck) => "ended or are stuck",
+        _ => "ended",
+    };
     let tasks = if items.len() == 1 { "1 task".to_owned() } else { format!("{} tasks", words::number(items.len())) };
     let projects = count_by(items, |item| item.project.as_deref());
     match projects.as_slice() {

@@ -17,6 +17,7 @@ fn alert_of(task: Task) -> PendingAlert {
         rule: "default".to_owned(),
         run: 1,
         outcome: Outcome::Failed,
+        episode: 0,
         channel: "#ml-alerts".to_owned(),
         url: Some("https://app.example.com/projects/p1/tasks/0123456789abcdef0123456789abcdef/output/log".to_owned()),
         why: Diagnosis::of_row(&task, &Redactor::new(Vec::new())).map(|diagnosis| diagnosis.why()),

@@ -44,6 +44,7 @@ pub fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Failed => "failed",
         Outcome::Completed => "completed",
         Outcome::Stopped => "aborted",
+        Outcome::Stuck => "stuck",
     }
 }
 

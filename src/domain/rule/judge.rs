@@ -50,7 +50,10 @@ impl Rule {
         let (asked, task) = (&self.conditions, subject.task);
         match filter {
             Filter::Own => self.own_task.as_ref() != Some(&task.id),
+            Filter::Status if subject.outcome == Outcome::Stuck => self.stuck.is_some(),
             Filter::Status => asked.outcomes.contains(subject.outcome),
+            // Why it ended is nothing to ask of a task that runs.
+            Filter::Cause if subject.outcome == Outcome::Stuck => true,
             Filter::Project => asked.projects.admits(task),
             Filter::User => self.admits_user(task),
             Filter::Manual => asked.include_manual || !task.is_run_by_hand(),
@@ -126,7 +129,7 @@ impl Rule {
     }
 
     fn outcomes_in_words(&self) -> String {
-        let watched = Outcome::ALL.into_iter().filter(|each| self.conditions.outcomes.contains(*each));
+        let watched = Outcome::ENDS.into_iter().filter(|each| self.conditions.outcomes.contains(*each));
         watched.map(Outcome::as_str).collect::<Vec<_>>().join(", ")
     }
 }

@@ -122,7 +122,7 @@ impl More {
             Self::Outcomes(outcomes) => {
                 let both =
                     |outcome: &crate::domain::Outcome| outcomes.contains(*outcome) && asked.outcomes.contains(*outcome);
-                asked.outcomes = crate::domain::Outcome::ALL.into_iter().filter(both).collect();
+                asked.outcomes = crate::domain::Outcome::ENDS.into_iter().filter(both).collect();
             }
             Self::Name(text) if asked.name.is_none() => asked.name = Some(Pattern::new(&text).unwrap()),
             Self::Kinds(words) if asked.kinds.is_empty() => asked.kinds = set(words),
@@ -167,7 +167,7 @@ pub(crate) fn more() -> impl Strategy<Value = More> {
 pub(crate) fn rule_of(asks: Vec<More>) -> Rule {
     let mut rule = watch_all();
     rule.conditions = Conditions {
-        outcomes: crate::domain::Outcome::ALL.into_iter().collect(),
+        outcomes: crate::domain::Outcome::ENDS.into_iter().collect(),
         include_manual: true,
         include_archived: true,
         include_hidden: true,

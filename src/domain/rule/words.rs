@@ -9,7 +9,7 @@ use crate::domain::task::Outcome;
 impl Rule {
     /// What it watches, in short: `failed, aborted tasks of every project`.
     pub fn watches(&self) -> String {
-        let outcomes: Vec<&str> = Outcome::ALL
+        let outcomes: Vec<&str> = Outcome::ENDS
             .into_iter()
             .filter(|outcome| self.conditions.outcomes.contains(*outcome))
             .map(words::outcome)
@@ -151,9 +151,15 @@ fn tags(what: &str, filter: &TagFilter) -> Option<String> {
     (!parts.is_empty()).then(|| format!("with {what} {}", parts.join(" and ")))
 }
 
+impl Stuck {
+    /// In words: `silent for 1 h or on one iteration for 3 h`.
+    pub fn in_words(&self) -> String {
+        let silent = self.silent.map(|silent| format!("silent for {}", time(silent)));
+        let iteration = self.iteration.map(|iteration| format!("on one iteration for {}", time(iteration)));
+        silent.into_iter().chain(iteration).collect::<Vec<_>>().join(" or ")
+    }
+}
+
 fn stuck(stuck: &Stuck) -> String {
-    let silent = stuck.silent.map(|silent| format!("silent for {}", time(silent)));
-    let iteration = stuck.iteration.map(|iteration| format!("on one iteration for {}", time(iteration)));
-    let parts: Vec<String> = [silent, iteration].into_iter().flatten().collect();
-    format!("also tells of running tasks that are {}", parts.join(" or "))
+    format!("also tells of running tasks that are {}", stuck.in_words())
 }

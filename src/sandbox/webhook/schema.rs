@@ -126,6 +126,7 @@ mod tests {
             rule,
             run: 2,
             outcome: Outcome::Failed,
+            episode: 0,
             channel,
             task,
             why: None,

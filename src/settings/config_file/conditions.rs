@@ -73,7 +73,7 @@ fn is_on(table: &Table<'_>, key: &'static str) -> bool {
 fn statuses(table: &Table<'_>) -> Option<OutcomeSet> {
     let words = table.some_texts("statuses", "failed tasks only")?;
     let outcome = |at: &At<String>| {
-        Outcome::parse(at.value.trim()).or_else(|| {
+        Outcome::parse(at.value.trim()).filter(|outcome| Outcome::ENDS.contains(outcome)).or_else(|| {
             table.refuse(at, &at.value, "is no status a rule can speak of", "write failed, completed or stopped")
         })
     };

@@ -1,6 +1,8 @@
 use clap::CommandFactory;
 
+use super::shown::IN_THE_FILE;
 use super::*;
+use crate::settings::{ConfigFile, ServiceFlags};
 
 fn applied(arguments: &[(&str, &str)]) -> Result<AllFlags, SettingsError> {
     let mut flags = AllFlags::default();
@@ -65,7 +67,7 @@ fn pythons_spellings_are_understood() {
     ])
     .unwrap();
     assert_eq!(flags.slack.channel.as_deref(), Some("#ml-alerts"));
-    assert_eq!((flags.rule.include_archived, flags.rule.include_manual_experiments), (Some(true), Some(false)));
+    assert_eq!((flags.rule.include_archived, flags.rule.include_manual_experiments), (Some(true), None));
     assert_eq!((flags.rule.include_users.len(), flags.rule.exclude_users.len()), (2, 0));
     assert_eq!((flags.rule.project, flags.rule.min_num_iterations), (None, None));
     assert_eq!((flags.service.refresh_rate.as_deref(), flags.service.verbosity()), (Some("2.5"), 1));
@@ -120,15 +122,72 @@ fn flags_survive_the_way_through_a_task() {
     let mut flags =
         applied(&[("exclude_users", "['a', \"b'c\"]"), ("include_archived", "yes"), ("db", "/state/")]).unwrap();
     flags.slack.slack_rate = Some("0.5".to_owned());
-    let arguments: Vec<_> =
-        parameters_of(&flags, false).into_iter().map(|each| (each.name.to_owned(), each.value)).collect();
+    let arguments: Vec<_> = parameters_of(&flags, NotGiven::Shown(&ConfigFile::default()), false)
+        .into_iter()
+        .map(|each| (each.name.to_owned(), each.value))
+        .collect();
     let mut again = AllFlags::default();
     apply_parameters(&mut again, &arguments).unwrap();
     assert_eq!(again.rule.exclude_users, ["a", "b'c"]);
     assert_eq!(again.rule.include_archived, Some(true));
     assert_eq!(again.slack.slack_rate.as_deref(), Some("0.5"));
     assert_eq!(again.database.db, flags.database.db);
-    assert_eq!(again.service.refresh_rate.as_deref(), Some("10.0"));
+    assert_eq!(again.service.refresh_rate, None, "a default is nobody's choice");
+}
+
+/// A config file with this text.
+fn file(text: &str) -> ConfigFile {
+    let environment = crate::settings::MapEnvironment::new();
+    ConfigFile::parse(text, std::path::Path::new("config.toml"), &environment).file
+}
+
+#[test]
+fn a_parameter_at_its_default_leaves_the_say_to_the_config_file() {
+    let defaults = parameters_of(&AllFlags::default(), NotGiven::Shown(&ConfigFile::default()), false);
+    let arguments: Vec<_> = defaults.into_iter().map(|each| (each.name.to_owned(), each.value)).collect();
+    let mut flags = AllFlags::default();
+    flags.rule.include_archived = Some(true);
+    apply_parameters(&mut flags, &arguments).unwrap();
+    let flags = AllFlags { service: ServiceFlags { service_queue: None, ..flags.service }, ..flags };
+    assert_eq!(format!("{flags:?}"), format!("{:?}", AllFlags::default()), "as if nothing had been given");
+    assert_eq!(applied(&[("slack_rate", "1.0")]).unwrap().slack.slack_rate, None);
+    assert_eq!(applied(&[("slack_rate", "2")]).unwrap().slack.slack_rate.as_deref(), Some("2"));
+}
+
+#[test]
+fn what_the_config_file_says_is_shown_or_left_to_it() {
+    let file = file(
+        "[slack]\nchannel = '#of-the-file'\nrate = 2\n[service]\nrefresh_rate = 3\nannounce = 'none'\nredact = ['x']\n",
+    );
+    let mut flags = AllFlags::default();
+    flags.slack.slack_rate = Some("5".to_owned());
+    let value = |not_given: NotGiven<'_>, name: &str| {
+        let all = parameters_of(&flags, not_given, false);
+        all.into_iter().find(|each| each.name == name).unwrap().value
+    };
+    for (name, shown, left) in [
+        ("channel", "#of-the-file", ""),
+        ("slack_rate", "5", "5"),
+        ("refresh_rate", "3", ""),
+        ("announce", "none", ""),
+        ("redact", "['x']", ""),
+        ("include_archived", "False", ""),
+        ("digest_above", "10", ""),
+    ] {
+        assert_eq!(value(NotGiven::Shown(&file), name), shown, "{name}");
+        assert_eq!(value(NotGiven::Empty, name), left, "{name}");
+    }
+}
+
+#[test]
+fn every_key_that_is_filled_in_is_one_of_the_file() {
+    let example =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/config/example.toml")).unwrap();
+    let file = file(&example);
+    for (name, key) in IN_THE_FILE {
+        assert!(file.value(key).is_some(), "{key} of {name}");
+        assert!(PARAMETERS.iter().any(|parameter| parameter.name == name), "{name}");
+    }
 }
 
 #[test]
@@ -137,8 +196,12 @@ fn the_token_is_a_parameter_only_when_asked_for() {
         slack: super::super::SlackFlags { slack_api: Some(SecretString::from("xoxb-fake")), ..Default::default() },
         ..AllFlags::default()
     };
-    assert!(parameters_of(&flags, false).iter().all(|each| each.name != "slack_api" && each.value != "xoxb-fake"));
-    let stored = parameters_of(&flags, true);
+    assert!(
+        parameters_of(&flags, NotGiven::Shown(&ConfigFile::default()), false)
+            .iter()
+            .all(|each| each.name != "slack_api" && each.value != "xoxb-fake")
+    );
+    let stored = parameters_of(&flags, NotGiven::Shown(&ConfigFile::default()), true);
     let token = stored.iter().find(|each| each.name == "slack_api").unwrap();
     assert_eq!((token.value.as_str(), token.kind), ("xoxb-fake", "password"));
 }
