@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::alert::PendingAlert;
 use super::delivery::DeliveryState;
 use super::message::words;
+use super::rule::Times;
 use super::run::{Change, Observation};
 use super::stamp::Stamp;
 use super::task::{Outcome, Status};
@@ -38,17 +39,21 @@ impl TaskState {
         self.run == other.run && (same || same_end)
     }
 
-    /// One line for people who were told of `told`, first for Slack, where each reader sees the time in their own zone,
-    /// then as plain text.
-    pub fn lines(&self, told: &Self) -> (String, String) {
+    /// One line for people who were told of `told`, first in Slack's markup, with times as the rule's messages show them, then
+    /// as plain text.
+    pub fn lines(&self, told: &Self, times: &Times) -> (String, String) {
         let (words, preposition) = self.words(told);
         let run = if self.run > 1 && self.status.outcome().is_some() && self.run != told.run {
             format!(", run {}", self.run)
         } else {
             String::new()
         };
-        let marked = format!("Now: *{words}*{preposition}{}{run}", words::slack_date(self.since));
-        (marked, format!("Now: {words}{preposition}{}{run}", self.since))
+        let marked = format!("Now: *{words}*{preposition}{}{run}", words::moment(self.since, times));
+        let plain = match times {
+            Times::Reader => self.since.to_string(),
+            zone @ Times::Zone(_) => words::moment(self.since, zone),
+        };
+        (marked, format!("Now: {words}{preposition}{plain}{run}"))
     }
 
     fn words(&self, told: &Self) -> (String, &'static str) {
@@ -156,7 +161,7 @@ mod tests {
     #[test]
     fn each_state_has_its_line() {
         let told = state(1, Status::Failed);
-        let line = |run, status| state(run, status).lines(&told).1;
+        let line = |run, status| state(run, status).lines(&told, &Times::Reader).1;
         assert_eq!(line(2, Status::Queued), "Now: queued again, 2026-11-22T22:27:28.021Z");
         assert_eq!(line(2, Status::InProgress), "Now: running again since 2026-11-22T22:27:28.021Z");
         assert_eq!(line(2, Status::Created), "Now: reset to a draft, 2026-11-22T22:27:28.021Z");
@@ -166,15 +171,24 @@ mod tests {
         assert_eq!(line(2, Status::Stopped), "Now: aborted, 2026-11-22T22:27:28.021Z, run 2");
         assert_eq!(line(2, Status::Published), "Now: published, 2026-11-22T22:27:28.021Z, run 2");
         let strange = Status::Other("<!channel>".to_owned());
-        assert!(state(2, strange).lines(&told).0.starts_with("Now: *&lt;!channel&gt;* since <!date^1795386448^"));
+        assert!(
+            state(2, strange)
+                .lines(&told, &Times::Reader)
+                .0
+                .starts_with("Now: *&lt;!channel&gt;* since <!date^1795386448^")
+        );
         let stuck = TaskState { stuck: true, ..state(2, Status::InProgress) };
-        assert_eq!(stuck.lines(&told).1, "Now: stuck since 2026-11-22T22:27:28.021Z");
-        let moves = state(2, Status::InProgress).lines(&stuck).1;
+        assert_eq!(stuck.lines(&told, &Times::Reader).1, "Now: stuck since 2026-11-22T22:27:28.021Z");
+        let moves = state(2, Status::InProgress).lines(&stuck, &Times::Reader).1;
         assert_eq!(moves, "Now: moves again since 2026-11-22T22:27:28.021Z");
-        assert_eq!(state(2, Status::Failed).lines(&stuck).1, "Now: failed, 2026-11-22T22:27:28.021Z");
+        assert_eq!(state(2, Status::Failed).lines(&stuck, &Times::Reader).1, "Now: failed, 2026-11-22T22:27:28.021Z");
+        let berlin = Times::Zone(jiff::tz::TimeZone::get("Europe/Berlin").unwrap());
+        let (marked, plain) = state(2, Status::Queued).lines(&told, &berlin);
+        assert_eq!(marked, "Now: *queued again*, 2026-11-22 23:27:28 CET");
+        assert_eq!(plain, "Now: queued again, 2026-11-22 23:27:28 CET");
         let completed = state(1, Status::Completed);
         assert_eq!(
-            state(2, Status::Failed).lines(&completed).1,
+            state(2, Status::Failed).lines(&completed, &Times::Reader).1,
             "Now: failed, 2026-11-22T22:27:28.021Z, run 2",
             "never failed before"
         );

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::deliver::{Deliverer, Next};
 use super::error::MonitorError;
 use super::lanes::Target;
+use super::telling::Tellings;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::follow::{is_broadcast, place};
 use crate::domain::{FirstMessage, Outcome, PendingAlert, Placement, TaskState, message};
@@ -68,7 +69,8 @@ impl Deliverer {
         let is_wanted = due.told.stuck || self.config.destinations.threads.contains(&due.rule);
         if is_wanted && matches!(target, Target::Slack { .. }) && target.accepts(&due.address, channel) {
             let state = due.wanted.clone();
-            self.store.enqueue_edit(edit_of(due, channel), state, self.clock.now()).await?;
+            let edit = edit_of(due, channel, &self.config.tellings);
+            self.store.enqueue_edit(edit, state, self.clock.now()).await?;
             crate::crash::point("edit_stored");
         } else {
             self.store.pass_over_state(due.delivery, due.wanted).await?;
@@ -82,8 +84,8 @@ fn is_to_be_edited(alert: &PendingAlert, target: &Target) -> bool {
     alert.outcome == Outcome::Stuck && matches!(target, Target::Slack { .. })
 }
 
-fn edit_of(due: StateToShow, channel: &str) -> NewDelivery {
-    let (marked, plain) = due.wanted.lines(&due.told);
+fn edit_of(due: StateToShow, channel: &str, tellings: &Tellings) -> NewDelivery {
+    let (marked, plain) = due.wanted.lines(&due.told, &tellings.of_rule(&due.rule).style.times);
     NewDelivery {
         kind: DeliveryKind::Edit,
         method: Method::Update,

@@ -28,6 +28,9 @@ impl Store {
                      AND EXISTS (SELECT 1 FROM alerts AS a WHERE a.delivery_id = d.id AND a.rule = ?1 AND NOT {AT_HOME})"
             );
             take_back(tx, &sql, params![rule, lane, owners], "told in another channel")?;
+            // What it told elsewhere is followed no more.
+            let sql = "DELETE FROM threads WHERE rule = ?1 AND channel <> ?2 AND NOT (?3 AND channel GLOB 'owner:*')";
+            tx.execute(sql, params![rule, lane, owners])?;
             let sql = format!(
                 "SELECT DISTINCT {HOME} FROM alerts AS a WHERE {TO_COMPOSE} AND a.rule = ?1 AND NOT {AT_HOME}"
             );

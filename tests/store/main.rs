@@ -16,4 +16,6 @@ mod property;
 mod prune;
 mod recording;
 mod rules;
+mod stuck;
 mod support;
+mod threads;

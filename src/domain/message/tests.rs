@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::console::{self, ConsoleTail};
 use crate::domain::decide::tests::task;
 use crate::domain::rule::{Field, MetricCondition, MetricValue, Operator, Style, Times};
-use crate::domain::{Diagnosis, LastMetric, Named, Outcome, PendingAlert, Redactor, Stamp, Status, Task};
+use crate::domain::{Diagnosis, LastMetric, Named, Outcome, PendingAlert, Redactor, Stamp, Status, Task, TaskState};
 
 fn alert_of(task: Task) -> PendingAlert {
     PendingAlert {
@@ -200,6 +200,14 @@ fn a_digest_shares_its_ten_lines_among_projects() {
     check_limits(&payload);
 }
 
+#[test]
+fn a_digest_of_what_ended_and_what_is_stuck_says_so() {
+    let stuck = |number| DigestItem { outcome: Outcome::Stuck, ..item(number, Some("a")) };
+    let title = |items: &[DigestItem]| digest(items)["blocks"][0]["text"]["text"].as_str().unwrap().to_owned();
+    assert_eq!(title(&[stuck(1), stuck(2)]), "2 tasks stuck in a");
+    assert_eq!(title(&[stuck(1), item(2, Some("a"))]), "2 tasks ended or are stuck in a");
+}
+
 /// Text from outside that would do harm if it were markup.
 fn hostile() -> impl Strategy<Value = String> {
     let pieces = prop_oneof![
@@ -295,6 +303,15 @@ proptest! {
         let payload = compose_in_style(&alert_of(hostile_task), Some(&console), age, prefix, &style, Some(&loss()));
         check_limits(&payload);
         check_markup(&payload);
+        let told = TaskState { run: 1, status: Status::Failed, since: Stamp::EPOCH, stuck: false };
+        let strange = TaskState { run: u32::MAX, status: Status::Other(raw_console), since: Stamp::EPOCH, stuck: true };
+        let (marked, plain) = strange.lines(&told, &Times::Reader);
+        let edit = with_state(&payload.to_string(), "C0123456789", "1.5", (&marked, &plain));
+        let mut edit: Value = serde_json::from_str(&edit).unwrap();
+        check_markup(&edit);
+        prop_assert!(text::units(edit["text"].as_str().unwrap()) < 4_000);
+        edit["text"] = payload["text"].clone();
+        check_limits(&edit);
     }
 
     #[test]
