@@ -1,7 +1,8 @@
 -- The whole memory of clearml-alerts. One file belongs to one monitor and one ClearML server.
 --
--- All times are INTEGER milliseconds since 1970, UTC. Those named status_changed, started, since, watermark, watch_from
--- and ended_* were stamped by the ClearML server; all others (…_at) by this machine, and they decide nothing about tasks.
+-- All times are INTEGER milliseconds since 1970, UTC. Those named status_changed, started, since, watermark, watch_from,
+-- ended_* and …_until of an alert are by the ClearML server's clock; all others (…_at) by this machine's, and they decide
+-- nothing about tasks.
 --
 -- The way of an alert: a page of a poll is recorded in one transaction (tasks, transitions, alerts, watermark). Alerts
 -- that are to be told become a delivery: one message with its exact payload. Every try to send it is an attempt,
@@ -67,7 +68,8 @@ CREATE TABLE transitions (
     rule_set_id     INTEGER REFERENCES rule_sets (id), -- for an end that was put to rules: to which
     -- What each of them said, a letter a rule, in their order. A alert; kept quiet by: o own task, s status, p project,
     -- u user, m manual, a archived, h hidden, t type, g tags, y system tags, n name, q queue, w worker, i iterations,
-    -- r run time, v metric, c cause, e an earlier rule that is the last to be asked, z silence. No letter ever changes.
+    -- r run time, v metric, c cause, e an earlier rule that is the last to be asked, z silence,
+    -- x retried (never said: it comes after the verdict). No letter ever changes.
     said            TEXT,
     CHECK ((rule_set_id IS NULL) = (said IS NULL))
 ) STRICT;
@@ -97,6 +99,10 @@ CREATE TABLE alerts (
     channel         TEXT NOT NULL,      -- the lane it goes into: a channel as the user named it, owner:ID, slack-webhook:NAME, webhook:NAME
     detour          TEXT,               -- why it went to its rule's other channel: its owner is not known at Slack
     silence_id      INTEGER REFERENCES silences (id), -- for one kept quiet by a silence: which
+    wait_until      INTEGER,            -- its rule makes it wait: not composed before a whole poll has gone through at this moment; NULL: it does not wait (any more)
+    hold_until      INTEGER,            -- likewise: up to here it is dropped where its task is queued or started again; NULL: nothing drops it (any more)
+    kept_quiet      INTEGER NOT NULL DEFAULT 0 CHECK (kept_quiet IN (0, 1)), -- quiet hours made it wait: told with the others of the night
+    released_at     INTEGER,            -- when its wait was over; NULL: it still waits, or never did
     snapshot        TEXT,               -- the task as polled, as JSON: what the message is made of; NULL once suppressed
     delivery_id     INTEGER REFERENCES deliveries (id), -- the message that tells it; NULL until composed
     digest          INTEGER NOT NULL DEFAULT 0 CHECK (digest IN (0, 1)), -- told by a message that stands for many alerts
@@ -109,7 +115,9 @@ CREATE TABLE alerts (
     CHECK (state NOT IN ('sending', 'unknown', 'sent') OR delivery_id IS NOT NULL), -- only a message can have been sent
     CHECK ((state = 'sent') = (sent_at IS NOT NULL)),
     CHECK ((state = 'suppressed') = (filter IS NOT NULL)),
-    CHECK (state IN ('sent', 'suppressed') OR snapshot IS NOT NULL)
+    CHECK (state IN ('sent', 'suppressed') OR snapshot IS NOT NULL),
+    CHECK (wait_until IS NULL OR (state = 'pending' AND delivery_id IS NULL)), -- what waits by its rule waits for nothing else
+    CHECK (hold_until IS NULL OR wait_until IS NOT NULL)
 ) STRICT;
 CREATE INDEX alerts_newest ON alerts (status_changed, id);
 -- What was not suppressed, with all that the week's chart counts: its rows are never looked up.
@@ -123,9 +131,12 @@ CREATE INDEX alerts_by_reason ON alerts (reason, state, outcome, rule, channel, 
 CREATE INDEX alerts_by_silence ON alerts (silence_id, status_changed, id) WHERE silence_id IS NOT NULL;
 CREATE INDEX alerts_by_task ON alerts (task_id, id);
 CREATE INDEX alerts_by_delivery ON alerts (delivery_id) WHERE delivery_id IS NOT NULL;
--- The next three hold only what waits: asking what there is to do costs the same however long the history is.
-CREATE INDEX alerts_to_compose ON alerts (channel, status_changed, id) WHERE state IN ('pending', 'held') AND delivery_id IS NULL;
-CREATE INDEX alerts_open ON alerts (created_at) WHERE state IN ('pending', 'sending', 'unknown', 'held');
+-- The next six hold only what waits: asking what there is to do costs the same however long the history is.
+CREATE INDEX alerts_to_compose ON alerts (channel, status_changed, id) WHERE state IN ('pending', 'held') AND delivery_id IS NULL AND wait_until IS NULL;
+CREATE INDEX alerts_open ON alerts (coalesce(released_at, created_at)) WHERE state IN ('pending', 'sending', 'unknown', 'held') AND wait_until IS NULL;
+CREATE INDEX alerts_waiting ON alerts (wait_until) WHERE wait_until IS NOT NULL;
+CREATE INDEX alerts_on_hold ON alerts (hold_until) WHERE hold_until IS NOT NULL;
+CREATE INDEX alerts_on_hold_by_task ON alerts (task_id) WHERE hold_until IS NOT NULL;
 CREATE INDEX alerts_dead ON alerts (id) WHERE state = 'dead' AND dropped_at IS NULL;
 
 -- The names in `alerts` by any three characters of them, so that a part of a name is found without reading all of them. It
@@ -181,6 +192,8 @@ CREATE TABLE deliveries (
     due_at          INTEGER NOT NULL,   -- not tried before this; 0: at once
     tries           INTEGER NOT NULL DEFAULT 0,
     failures        INTEGER NOT NULL DEFAULT 0, -- tries in a row that Slack did not take; sets the back-off
+    digest_rule     TEXT,               -- of a digest: the rule whose alerts alone it tells, where that has digests of its own
+    digest_quiet    INTEGER NOT NULL DEFAULT 0 CHECK (digest_quiet IN (0, 1)), -- of a digest: it tells what quiet hours kept
     first_try_at    INTEGER,            -- when it was first tried, by Slack's clock: where to begin to look for it
     looks           INTEGER NOT NULL DEFAULT 0, -- how often a message whose answer was lost has been looked for since
     kept_at         INTEGER,            -- since when it is kept, its answer lost, until a person decides (`--on-unknown hold`)

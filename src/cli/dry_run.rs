@@ -110,5 +110,6 @@ fn line(alert: &RecordedAlert) -> String {
     let (outcome, name) = (words::outcome(alert.outcome), single_line(&alert.task_name));
     let time = alert.status_changed.to_timestamp().strftime("%Y-%m-%d %H:%M:%S");
     let id: String = single_line(&alert.task_id).chars().take(8).collect();
-    format!("  {time}  {outcome:<9}  {id}  {name}\n")
+    let wait = alert.wait.map_or_else(String::new, |wait| format!("  ({})", wait.reason()));
+    format!("  {time}  {outcome:<9}  {id}  {name}{wait}\n")
 }

@@ -133,7 +133,7 @@ fn summary(report: &PollReport, before: QueueCounts, after: QueueCounts, monitor
         return format!("Watching {} begins{since}; outcomes from now on are alerted.\n", monitor.server);
     }
     let number = |count: u32| words::number(usize::try_from(count).unwrap_or(usize::MAX));
-    let open = |counts: QueueCounts| counts.undelivered() + counts.dead;
+    let open = |counts: QueueCounts| counts.undelivered() + counts.dead + counts.by_rule;
     let alerts = report.alerts().count();
     let mut line = format!(
         "{} changed, {} recorded, {} not alerted; {} sent",
@@ -142,6 +142,10 @@ fn summary(report: &PollReport, before: QueueCounts, after: QueueCounts, monitor
         words::number(report.verdicts.len() - alerts),
         number(open(before).saturating_sub(open(after))),
     );
+    if after.by_rule > 0 {
+        let see = "clearml-alerts history --state pending";
+        line.push_str(&format!(", {} waiting by rule (see `{see}`)", number(after.by_rule)));
+    }
     if after.undelivered() > 0 {
         let waiting = number(after.undelivered());
         let see = "clearml-alerts history --state pending,sending,unknown,held";

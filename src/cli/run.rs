@@ -158,8 +158,9 @@ async fn watch(
     };
     told.await?;
     ended?;
-    let waiting = store.queue_counts().await?.undelivered();
-    tracing::info!(waiting, "stopped; what waits is in the database and goes out after the next start");
+    let queue = store.queue_counts().await?;
+    let (waiting, by_rule) = (queue.undelivered(), queue.by_rule);
+    tracing::info!(waiting, by_rule, "stopped; what waits is in the database and goes out after the next start");
     Ok(Exit::Done)
 }
 

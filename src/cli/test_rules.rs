@@ -10,6 +10,7 @@ use super::{UsageError, assemble, output};
 use crate::clearml::Client;
 use crate::domain::link::task_id_in;
 use crate::domain::message::words;
+use crate::domain::rule::Wait;
 use crate::domain::text::single_line;
 use crate::domain::{Destination, Outcome, Rule, RuleVerdict, Stamp, Verdict};
 use crate::monitor::{Replay, Source, replay, replay_now, wanted};
@@ -69,7 +70,11 @@ async fn outcomes_since(
         let told = format!("the database belongs to {recorded}, and this environment names {server}");
         return Err(UsageError(told).into());
     }
-    Ok(store.outcomes_since(since.resolve(context.clock.now())).await?)
+    let since = since.resolve(context.clock.now());
+    if let Some(kept_from) = store.kept_from_now()?.filter(|kept_from| since < *kept_from) {
+        tracing::warn!("{}", output::removed(kept_from));
+    }
+    Ok(store.outcomes_since(since).await?)
 }
 
 async fn replay_task(id: &str, rules: &[Rule], clearml: &Client) -> anyhow::Result<Replay> {
@@ -104,6 +109,8 @@ struct Said<'r> {
     verdict: &'static str,
     filter: Option<&'static str>,
     reason: Option<&'r str>,
+    /// Up to when the rule would make it wait (`hold`, `quiet`), had it been recorded when it ended.
+    waits_until: Option<Stamp>,
 }
 
 impl<'r> Shown<'r> {
@@ -118,22 +125,29 @@ impl<'r> Shown<'r> {
                 Source::Now => "now",
                 Source::Gone => "gone",
             },
-            rules: replay.verdicts.iter().map(|verdict| Said::new(verdict, &rules[verdict.rule])).collect(),
+            rules: replay.verdicts.iter().map(|verdict| Said::new(replay, verdict, &rules[verdict.rule])).collect(),
         }
     }
 }
 
 impl<'r> Said<'r> {
-    fn new(verdict: &'r RuleVerdict, rule: &'r Rule) -> Self {
+    fn new(replay: &Replay, verdict: &'r RuleVerdict, rule: &'r Rule) -> Self {
         let why = verdict.verdict.suppression();
+        let wait = if why.is_none() { wait(replay, rule) } else { None };
         Self {
             rule: &rule.name,
             destination: destination(rule),
             verdict: if why.is_none() { "alert" } else { "suppressed" },
             filter: why.map(|why| why.filter.as_str()),
             reason: why.map(|why| why.detail.as_str()),
+            waits_until: wait.map(|wait| wait.until),
         }
     }
+}
+
+/// How long the rule would make an alert wait, had it been recorded when the outcome was stamped.
+fn wait(replay: &Replay, rule: &Rule) -> Option<Wait> {
+    rule.timing.wait(replay.status_changed, replay.status_changed)
 }
 
 fn destination(rule: &Rule) -> String {
@@ -190,7 +204,9 @@ fn rows_of(replay: &Replay, rules: &[Rule], is_all: bool) -> Vec<Vec<String>> {
         .map(|verdict| {
             let rule = &rules[verdict.rule];
             let said = match &verdict.verdict {
-                Verdict::Alert => "alert".to_owned(),
+                Verdict::Alert => {
+                    wait(replay, rule).map_or_else(|| "alert".to_owned(), |wait| format!("alert, {}", wait.reason()))
+                }
                 Verdict::Suppressed(why) => format!("no, {}", single_line(&why.to_string())),
             };
             row(&rule.name, destination(rule), said)

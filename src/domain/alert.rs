@@ -131,4 +131,15 @@ pub struct PendingAlert {
     pub url: Option<String>,
     /// Why the task ended, as far as it was known when it was last stored; `None` where it completed.
     pub why: Option<Why>,
+    /// The wait that its rule asked for, where it had one.
+    pub waited: Option<Waited>,
+}
+
+/// A wait that is over, by the rule's own word: an alert is not late for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waited {
+    /// When it was over.
+    pub released_at: Stamp,
+    /// Whether quiet hours asked for it.
+    pub quiet: bool,
 }

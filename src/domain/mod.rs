@@ -23,7 +23,7 @@ pub mod stuck;
 pub mod task;
 pub mod text;
 
-pub use alert::{AlertRecord, AlertState, PendingAlert};
+pub use alert::{AlertRecord, AlertState, PendingAlert, Waited};
 pub use backoff::Backoff;
 pub use cause::{Cause, Diagnosis, Why};
 pub use decide::{ALERT, Decision, RuleVerdict, decide, hear};

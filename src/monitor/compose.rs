@@ -16,7 +16,7 @@ use crate::domain::message::{
 };
 use crate::domain::rule::Style;
 use crate::domain::{Diagnosis, FirstMessage, PendingAlert, Redactor, Task, Why};
-use crate::store::{DeliveryKind, Method, NewDelivery, SilenceSummary};
+use crate::store::{DeliveryKind, DigestSeries, Method, NewDelivery, SilenceSummary};
 use crate::webhook::event::{self, AlertEvent, Envelope};
 
 /// Alerts composed at once: their consoles are fetched side by side.
@@ -32,20 +32,19 @@ impl Deliverer {
         if self.compose_silence_end(channel, target).await? {
             return Ok(Next::Now);
         }
-        let waiting = self.store.count_to_compose(channel).await?;
-        if waiting == 0 {
+        let due = self.store.due_by_rule(channel).await?;
+        if due.is_empty() {
             return Ok(Next::Idle);
         }
-        let open_digest = self.open_digest(channel).await?;
-        let is_flood = self.config.digest_above > 0 && (waiting > self.config.digest_above || open_digest.is_some());
-        let composed = if is_flood {
-            vec![self.digest(channel, target, open_digest).await?]
+        let composed = if let Some(digest) = self.digest_due(channel, due).await? {
+            vec![self.digest(channel, target, digest).await?]
         } else {
             let alerts = self.store.alerts_to_compose(channel, BATCH).await?;
             let (server_time, longest) = (self.clearml.server_time(), self.config.waits.console);
             let (waiting, bare) = alerts.into_iter().partition(|alert| self.console_lines(alert, target) > 0);
             let (mut ripe, first) = self.ripening.sort(waiting, server_time, longest, Instant::now());
             ripe.extend::<Vec<PendingAlert>>(bare);
+            ripe.sort_by_key(|alert| (alert.task.status_changed, alert.id));
             if let (true, Some(at)) = (ripe.is_empty(), first) {
                 return Ok(Next::At(at));
             }
@@ -106,7 +105,10 @@ impl Deliverer {
             server: self.clearml.host(),
             console: tail,
             why,
-            age: now.since(alert.task.status_changed),
+            age: match alert.waited {
+                Some(waited) => self.clock.now().since(waited.released_at),
+                None => now.since(alert.task.status_changed),
+            },
             style: &telling.style,
             metric: telling.metric.as_ref(),
         });
@@ -129,6 +131,7 @@ impl Deliverer {
             key,
             payload,
             alerts,
+            series: DigestSeries::default(),
             whys: read.map(|why: Why| (alert.id, why)).into_iter().collect(),
             thread: self.thread_of(alert, first, target),
         })
@@ -192,8 +195,20 @@ impl Deliverer {
         };
         let (channel, channel_id) = (lane.to_owned(), target.address(lane).to_owned());
         let (kind, method, edits, alerts) = (DeliveryKind::Notice, Method::Post, None, Vec::new());
-        let (whys, thread) = (Vec::new(), None);
-        target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys, thread })
+        let (series, whys, thread) = (DigestSeries::default(), Vec::new(), None);
+        target.takes(NewDelivery {
+            kind,
+            method,
+            edits,
+            channel,
+            channel_id,
+            key,
+            payload,
+            alerts,
+            series,
+            whys,
+            thread,
+        })
     }
 
     fn web_pages(&self) -> Option<crate::domain::WebPages> {

@@ -8,8 +8,8 @@ use super::error::MonitorError;
 use super::lanes::Target;
 use crate::domain::message::{self, DigestItem, DigestMessage, Place, compose_digest};
 use crate::domain::rule::{Style, Times};
-use crate::domain::{PendingAlert, Redactor};
-use crate::store::{Delivery, DeliveryKind, Method, NewDelivery};
+use crate::domain::{Cause, PendingAlert, Redactor};
+use crate::store::{Delivery, DeliveryKind, DigestSeries, Due, Method, NewDelivery};
 use crate::webhook::event;
 
 /// Alerts that one digest takes up at once.
@@ -21,14 +21,75 @@ const DIGEST_AGE: Duration = Duration::from_mins(5);
 /// A flood lasts until no more came for so long.
 const FLOOD_LASTS: Duration = Duration::from_mins(1);
 
+/// Rules of one lane that share their digests, and how much they have to tell there.
+#[derive(Debug, Default)]
+struct Group {
+    /// The rule that has digests of its own.
+    own: Option<String>,
+    rules: Vec<String>,
+    fresh: u32,
+    kept: u32,
+}
+
+/// A digest that is to be composed.
+pub(super) struct DigestDue {
+    series: DigestSeries,
+    rules: Vec<String>,
+    /// The message that it edits, if the flood lasts.
+    open: Option<Delivery>,
+}
+
 impl Deliverer {
-    /// The digest that is still to be edited, if the flood lasts.
-    pub(super) async fn open_digest(&self, channel: &str) -> Result<Option<Delivery>, MonitorError> {
-        if self.config.digest_above == 0 {
+    /// The digest that is due in a lane, if one is: what quiet hours kept comes before what is too much at once.
+    pub(super) async fn digest_due(&self, lane: &str, due: Vec<Due>) -> Result<Option<DigestDue>, MonitorError> {
+        for group in self.groups(due) {
+            if let Some(quiet) = self.open_or_many(lane, &group, true).await? {
+                return Ok(Some(quiet));
+            }
+            if let Some(flood) = self.open_or_many(lane, &group, false).await? {
+                return Ok(Some(flood));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What waits in a lane by the rules that share digests: each with a `digest_above` of its own has its own.
+    fn groups(&self, due: Vec<Due>) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        for Due { rule, fresh, kept } in due {
+            let is_own = self.config.tellings.of_rule(&rule).digest_above.is_some();
+            let own = is_own.then(|| rule.clone());
+            let position = groups.iter().position(|group| group.own == own).unwrap_or_else(|| {
+                groups.push(Group { own, ..Group::default() });
+                groups.len() - 1
+            });
+            let group = &mut groups[position];
+            group.rules.push(rule);
+            group.fresh += fresh;
+            group.kept += kept;
+        }
+        groups
+    }
+
+    /// The digest of a group, of what quiet hours kept or of all, where it has enough for one or one is still open. What
+    /// quiet hours kept becomes a digest wherever it is more than one alert: that is what they are for.
+    async fn open_or_many(&self, lane: &str, group: &Group, quiet: bool) -> Result<Option<DigestDue>, MonitorError> {
+        let own = group.own.as_ref().and_then(|rule| self.config.tellings.of_rule(rule).digest_above);
+        let above = if quiet { 1 } else { own.unwrap_or(self.config.digest_above) };
+        let waiting = if quiet { group.kept } else { group.fresh + group.kept };
+        if above == 0 || waiting == 0 {
             return Ok(None);
         }
+        let series = DigestSeries { rule: group.own.clone(), quiet };
+        let open = self.open_digest(lane, &series).await?;
+        let is_due = open.is_some() || waiting > above;
+        Ok(is_due.then(|| DigestDue { series, rules: group.rules.clone(), open }))
+    }
+
+    /// The digest that is still to be edited, if the flood lasts.
+    async fn open_digest(&self, channel: &str, series: &DigestSeries) -> Result<Option<Delivery>, MonitorError> {
         let now = self.clock.now();
-        let found = self.store.open_digest(channel, now.minus(DIGEST_AGE), now.minus(FLOOD_LASTS)).await?;
+        let found = self.store.open_digest(channel, series, now.minus(DIGEST_AGE), now.minus(FLOOD_LASTS)).await?;
         Ok(found.filter(|digest| digest.message_ts.is_some()))
     }
 
@@ -36,10 +97,11 @@ impl Deliverer {
         &mut self,
         channel: &str,
         target: &Target,
-        open: Option<Delivery>,
+        due: DigestDue,
     ) -> Result<NewDelivery, MonitorError> {
+        let DigestDue { series, rules, open } = due;
         let batch = if matches!(target, Target::Webhook(_)) { EVENT_BATCH } else { DIGEST_BATCH };
-        let new = self.store.alerts_to_compose(channel, batch).await?;
+        let new = self.store.alerts_to_digest(channel, &rules, series.quiet, batch).await?;
         let mut told = match &open {
             Some(digest) => self.store.alerts_of_digest(digest.id).await?,
             None => Vec::new(),
@@ -61,7 +123,8 @@ impl Deliverer {
         let first = told.first().map_or(0, |alert| alert.id);
         let id = format!("{first}-{}", self.clock.now().as_millis());
         let (prefix, instance) = (prefix.as_deref(), self.config.instance.as_str());
-        let message = DigestMessage { items: &items, prefix, instance, id: &id, times: &times };
+        let message =
+            DigestMessage { items: &items, prefix, instance, id: &id, times: &times, kept_quiet: series.quiet };
         let (payload, key) = compose_digest(&place, &message);
         let (method, edits) = match open {
             Some(digest) => (Method::Update, Some(digest.id)),
@@ -74,7 +137,19 @@ impl Deliverer {
         let (channel, channel_id) = (channel.to_owned(), target.address(channel).to_owned());
         let (kind, whys) = (DeliveryKind::Digest, Vec::new());
         let thread = None;
-        Ok(target.takes(NewDelivery { kind, method, edits, channel, channel_id, key, payload, alerts, whys, thread }))
+        Ok(target.takes(NewDelivery {
+            kind,
+            method,
+            edits,
+            channel,
+            channel_id,
+            key,
+            payload,
+            alerts,
+            series,
+            whys,
+            thread,
+        }))
     }
 
     /// What the messages of the rules look like that have something to tell, each rule once.
@@ -109,6 +184,7 @@ fn digest_item(alert: &PendingAlert, redactor: &Redactor) -> DigestItem {
             Some(why) if !why.detail.is_empty() => Some(why.detail.clone()),
             _ => message::first_reason(task).map(|reason| redactor.redact(reason).into_owned()),
         },
+        cause: alert.why.as_ref().map(|why| why.cause).filter(|cause| *cause != Cause::Unknown),
         url: alert.url.clone(),
     }
 }

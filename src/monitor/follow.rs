@@ -10,7 +10,7 @@ use super::telling::Tellings;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::follow::{is_broadcast, place};
 use crate::domain::{FirstMessage, Outcome, PendingAlert, Placement, TaskState, message};
-use crate::store::{Delivery, DeliveryKind, Method, NewDelivery, StateToShow, Thread};
+use crate::store::{Delivery, DeliveryKind, DigestSeries, Method, NewDelivery, StateToShow, Thread};
 
 /// An alert, and the message that it follows.
 pub(super) type Placed = (PendingAlert, Option<FirstMessage>);
@@ -95,6 +95,7 @@ fn edit_of(due: StateToShow, channel: &str, tellings: &Tellings) -> NewDelivery 
         channel_id: due.address,
         key: due.key,
         alerts: Vec::new(),
+        series: DigestSeries::default(),
         whys: Vec::new(),
         thread: None,
     }

@@ -58,6 +58,10 @@ pub struct PollReport {
     pub watermark: Option<Stamp>,
     /// When the last page came, by the server's clock, to the second.
     pub seen_at: Option<Stamp>,
+    /// When the first page came, likewise: everything that was stamped before has been read.
+    pub whole_at: Option<Stamp>,
+    /// Alerts whose wait by their rules was over.
+    pub released: usize,
     /// Why running tasks could not be looked at, where a rule asks for it; the outcomes were recorded as ever.
     pub stuck_trouble: Option<String>,
 }
@@ -248,10 +252,24 @@ impl Poller {
         let mut report = PollReport { began, since, ..self.read_outcomes(from).await? };
         report.watermark = self.store.monitor().await?.watermark;
         report.seen_at = self.clearml.server_time();
+        report.released = self.release_waiting(report.whole_at).await?;
         self.note_poll(record.last_poll_at).await?;
         self.close_silences().await?;
         Box::pin(self.look_for_stuck(&mut report)).await?;
         Ok(report)
+    }
+
+    /// Ends what rules' waits are over at a moment up to which everything was polled, so that a task that was started again
+    /// within a hold has been seen. A server that does not tell its time is taken to be as late as this machine.
+    async fn release_waiting(&self, whole_at: Option<Stamp>) -> Result<usize, MonitorError> {
+        let now = self.clock.now();
+        let released = self.store.release_waiting(whole_at.unwrap_or(now), now).await?;
+        if released > 0 {
+            crate::crash::point("released");
+            tracing::info!(alerts = released, "alerts that waited by their rules can be told now");
+            self.news.notify_one();
+        }
+        Ok(released)
     }
 
     /// Takes up or gives up hidden tasks, as the rules have it now. Those that ended before are past: a new rule never
@@ -293,6 +311,7 @@ impl Poller {
         let mut next = changes.next_page().await?;
         while let Some(mut page) = next {
             progress.pages += 1;
+            report.whole_at = report.whole_at.or_else(|| self.clearml.server_time());
             progress.tasks += page.tasks.len();
             progress.at = page.newest.or(progress.at);
             report.problems.extend(page.problems);

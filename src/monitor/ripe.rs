@@ -72,8 +72,8 @@ mod tests {
             metrics: Vec::new(),
         };
         let channel = "#ml".to_owned();
-        let (rule, url, why) = ("default".to_owned(), None, None);
-        PendingAlert { id, rule, run: 1, outcome: Outcome::Failed, episode: 0, channel, task, url, why }
+        let (rule, url, why, waited) = ("default".to_owned(), None, None, None);
+        PendingAlert { id, rule, run: 1, outcome: Outcome::Failed, episode: 0, channel, task, url, why, waited }
     }
 
     fn ids(alerts: &[PendingAlert]) -> Vec<i64> {

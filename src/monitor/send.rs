@@ -95,7 +95,7 @@ impl Deliverer {
         if state == DeliveryState::Sent {
             let now = self.status.figures().clearml_now(self.clock.now());
             log_told(delivery, lane, &told, now);
-            self.status.told_after(told.iter().map(|alert| now.since(alert.status_changed)));
+            self.status.told_after(told.iter().map(|alert| now.since(alert.due_since)));
         }
         self.status.came_into(state.as_str(), told.into_iter().map(|alert| alert.rule));
         Ok(())
@@ -269,8 +269,8 @@ fn posted(lane: &str) -> &'static str {
 
 /// One line an alert that was told; `now` is by ClearML's clock.
 fn log_told(delivery: i64, lane: &str, told: &[ToldAlert], now: Stamp) {
-    for ToldAlert { alert, task_id: task, rule, status_changed, digest } in told {
-        let latency_seconds = now.since(*status_changed).as_secs_f64();
+    for ToldAlert { alert, task_id: task, rule, due_since, digest } in told {
+        let latency_seconds = now.since(*due_since).as_secs_f64();
         if *digest {
             tracing::info!(alert, task, rule, delivery, latency_seconds, "told in a digest");
         } else {

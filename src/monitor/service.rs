@@ -14,7 +14,7 @@ use super::poll::{Depth, PollReport, Poller};
 use super::retention::Retention;
 use super::status::Status;
 use crate::clearml::RowProblem;
-use crate::domain::{Repeats, Stamp, Worth};
+use crate::domain::{Filter, Repeats, Stamp, Worth};
 use crate::store::RecordedAlert;
 
 /// Between two sweeps.
@@ -266,9 +266,13 @@ fn log_report(report: &PollReport, told_problems: &mut HashSet<RowProblem>) {
 fn log_verdict(verdict: &RecordedAlert, seen_at: Option<Stamp>) {
     let RecordedAlert { id, rule, task_id: task, task_name: name, outcome, status_changed, .. } = verdict;
     let latency_seconds = seen_at.map(|seen_at| seen_at.since(*status_changed).as_secs_f64());
+    let waits_until = verdict.wait.map(|wait| wait.until.to_string());
     match &verdict.suppressed {
         None => {
-            tracing::info!(alert = id, rule, task, name, %outcome, verdict = "alert", latency_seconds, "alert recorded");
+            tracing::info!(alert = id, rule, task, name, %outcome, verdict = "alert", latency_seconds, waits_until, "alert recorded");
+        }
+        Some(why) if why.filter == Filter::Retried => {
+            tracing::info!(alert = id, rule, task, name, %outcome, verdict = "suppressed", %why, "a held alert is dropped");
         }
         Some(why) => {
             tracing::debug!(rule, task, name, %outcome, verdict = "suppressed", %why, latency_seconds, "not alerted");

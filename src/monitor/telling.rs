@@ -19,12 +19,18 @@ pub(super) struct Telling {
     pub(super) style: Style,
     /// The metric it asks about.
     pub(super) metric: Option<MetricCondition>,
+    /// It has digests of its own, of more alerts than this; 0 never. `None`: it shares those of its lane.
+    pub(super) digest_above: Option<u32>,
 }
 
 impl Tellings {
     /// How these rules tell.
     pub fn of(rules: &[Rule]) -> Self {
-        let telling = |rule: &Rule| Telling { style: rule.style.clone(), metric: rule.conditions.metric.clone() };
+        let telling = |rule: &Rule| Telling {
+            style: rule.style.clone(),
+            metric: rule.conditions.metric.clone(),
+            digest_above: rule.timing.digest_above,
+        };
         let rules = rules.iter().map(|rule| (rule.name.clone(), telling(rule))).collect();
         Self { rules, usual: Box::default() }
     }

@@ -38,6 +38,13 @@ pub struct AttemptResult {
     pub took_ms: u64,
 }
 
+/// So many attempts of one message are remembered: while nobody mends its channel it is tried each minute, half a million
+/// times a year. Its `tries` count them all.
+const MOST_ATTEMPTS: u32 = 1_000;
+/// Forgets the second of a message's attempts: the first tells how it began, the newest how it stands.
+pub(super) const FORGET_ONE: &str =
+    "DELETE FROM attempts WHERE id = (SELECT id FROM attempts WHERE delivery_id = ?1 ORDER BY id LIMIT 1 OFFSET 1)";
+
 impl Store {
     /// Records that an attempt is about to be made. `slack_now` is the time by Slack's clock: from there on the message is
     /// looked for if its answer is lost. Returns the attempt's number. Refused unless the message is `pending` or `held`:
@@ -47,8 +54,12 @@ impl Store {
             require(tx, attempt.delivery, "to be sent", &[DeliveryState::Pending, DeliveryState::Held])?;
             let sql =
                 "UPDATE deliveries SET state = 'sending', reason = NULL, tries = tries + 1, failures = failures + 1,
-                           looks = 0, first_try_at = coalesce(first_try_at, ?2) WHERE id = ?1";
-            tx.prepare_cached(sql)?.execute(params![attempt.delivery, slack_now.as_millis()])?;
+                           looks = 0, first_try_at = coalesce(first_try_at, ?2) WHERE id = ?1 RETURNING tries";
+            let parameters = params![attempt.delivery, slack_now.as_millis()];
+            let tries: u32 = tx.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
+            if tries > MOST_ATTEMPTS {
+                tx.prepare_cached(FORGET_ONE)?.execute([attempt.delivery])?;
+            }
             set_alerts(tx, attempt.delivery, DeliveryState::Sending, None)?;
             let sql = "INSERT INTO attempts (delivery_id, started_at, payload_sha256, payload_bytes)
                        VALUES (?1, ?2, ?3, ?4) RETURNING id";

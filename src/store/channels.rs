@@ -135,7 +135,8 @@ pub(super) fn park_deliveries() -> String {
 }
 
 pub(super) fn park_alerts() -> String {
-    format!("UPDATE alerts SET state = 'held', reason = ?2 WHERE channel = ?1 AND {IS_NEWS}")
+    // What waits by its rule is not held up by its lane, and knows when it is over.
+    format!("UPDATE alerts SET state = 'held', reason = ?2 WHERE channel = ?1 AND {IS_NEWS} AND wait_until IS NULL")
 }
 
 pub(super) fn unpark_deliveries() -> String {

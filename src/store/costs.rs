@@ -60,13 +60,17 @@ fn asked() -> Vec<(&'static str, String, Values)> {
         ("known_task", pages::KNOWN_TASK.to_owned(), values([&"t7"])),
         ("user_label", slack_users::USER_LABEL.to_owned(), values([&"u7"])),
         ("alerts_to_compose", outbox::alerts_to_compose(), values([&"#b", &8])),
-        ("count_to_compose", outbox::count_to_compose(), values([&"#b"])),
+        ("due_by_rule", outbox::due_by_rule(), values([&"#b"])),
+        ("alerts_to_digest", outbox::alerts_to_digest(), values([&"#b", &"[\"w\"]", &0, &8])),
+        ("any wait over", waiting::ANY_OVER.to_owned(), values([&far, &far])),
+        ("end holds", waiting::END_HOLDS.to_owned(), values([&far, &far])),
+        ("drop retried", waiting::DROP_RETRIED.to_owned(), values([&"t7", &2, &"x"])),
         ("channels_with_work", outbox::channels_with_work(), values([])),
         ("next_delivery", outbox::next_delivery(), values([&"#b", &1])),
         ("next_delivery of an idle channel", outbox::next_delivery(), values([&"#a", &0])),
         ("lost_answers", outbox::lost_answers(), values([&"#b", &far])),
         ("next_look", outbox::next_look(), values([&"#b"])),
-        ("open_digest", outbox::open_digest(), values([&"#a", &far, &far])),
+        ("open_digest", outbox::open_digest(), values([&"#a", &far, &far, &"r", &0])),
         ("alerts_of_digest", outbox::alerts_of_digest(), values([&9])),
         ("first_message", threads::FIRST_MESSAGE.to_owned(), values([&"t7", &"r"])),
         ("state_to_show", threads::state_to_show(), values([&"#b"])),
@@ -79,6 +83,7 @@ fn asked() -> Vec<(&'static str, String, Values)> {
         ("unpark alerts", channels::UNPARK_ALERTS.to_owned(), values([&"#b"])),
         ("queue_counts", queue::counts_by_state(), values([])),
         ("dead_letters", letters::dead_letters(), values([])),
+        ("forget_one", attempts::FORGET_ONE.to_owned(), values([&9])),
         ("attempts_of", letters::ATTEMPTS_OF.to_owned(), values([&9])),
         ("history", history(Order::Newest), values([&50])),
         ("history --follow", history(Order::RecordedAfter(0)), values([&far, &50])),
@@ -175,6 +180,41 @@ fn no_question_costs_more_after_a_long_history() {
         };
         let (few, many) = (run(&short), run(&long));
         assert!(many <= few + few / 4 + 50, "{what}: {few} steps after 100 alerts, {many} after 10,000");
+    }
+}
+
+/// What waits by its rule costs nothing when the rest is told: the night's thousands are not walked through at each step.
+#[test]
+fn what_waits_by_its_rule_makes_nothing_else_cost_more() {
+    let waiting = |count: i64| {
+        let (directory, store) = with_history(100);
+        let far = Stamp::from_millis(i64::MAX).as_millis() - 1_000_000;
+        let sql = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+             INSERT INTO tasks (task_id, name, status, status_changed, run, run_outcomes, first_seen_at, last_change_at)
+                 SELECT 'h' || i, 'n', 'failed', i, 1, 1, i, i FROM n;
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+             INSERT INTO alerts (rule, task_id, run, outcome, status_changed, task_name, state, channel, snapshot, created_at,
+                 wait_until, hold_until, kept_quiet)
+                 SELECT 'h', 'h' || i, 1, 'failed', i, 'n', 'pending', '#b', '{{}}', i, {far} + i, {far} + i, 1 FROM n"
+        );
+        store.write_now(|tx| tx.execute_batch(&sql)).unwrap();
+        (directory, store)
+    };
+    let ((_few, few), (_many, many)) = (waiting(10), waiting(10_000));
+    // These count or mark what waits, and so may cost as much as does.
+    let counting = ["queue_counts", "park alerts", "end holds"];
+    for (what, sql, mut values) in asked().into_iter().filter(|(what, ..)| !counting.contains(what)) {
+        if what == "any wait over" {
+            values = vec![Box::new(1_000), Box::new(i64::MAX)];
+        }
+        let run = |store: &Store| {
+            let mut connection = store.connection().unwrap();
+            let transaction = connection.transaction().unwrap();
+            steps(&transaction, &sql, &values)
+        };
+        let (few, many) = (run(&few), run(&many));
+        assert!(many <= few + few / 4 + 50, "{what}: {few} steps with 10 that wait, {many} with 10,000");
     }
 }
 

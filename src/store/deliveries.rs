@@ -5,7 +5,7 @@ use rusqlite::Row;
 use super::rows::{maybe_stamp, outcome, stamp, unreadable, why, word};
 use super::threads::Thread;
 use crate::domain::delivery::{DeliveryState, Form};
-use crate::domain::{PendingAlert, Stamp, Task, Why};
+use crate::domain::{PendingAlert, Stamp, Task, Waited, Why};
 
 /// What a message tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,26 @@ impl Method {
     }
 }
 
+/// Which digests of its lane a message belongs to: a digest is only edited by its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DigestSeries {
+    /// The rule that has digests of its own; `None`: those that the other rules of the lane share.
+    pub rule: Option<String>,
+    /// It tells what quiet hours kept.
+    pub quiet: bool,
+}
+
+/// How many alerts of a rule can be composed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The rule.
+    pub rule: String,
+    /// Those that no quiet hours kept.
+    pub fresh: u32,
+    /// Those that quiet hours kept, and that may be told now.
+    pub kept: u32,
+}
+
 /// A composed message, to be put into the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDelivery {
@@ -86,6 +106,8 @@ pub struct NewDelivery {
     pub payload: String,
     /// The alerts it tells.
     pub alerts: Vec<i64>,
+    /// Of a digest: which ones it belongs to.
+    pub series: DigestSeries,
     /// What their consoles told of why their tasks ended: known better now than when they were recorded.
     pub whys: Vec<(i64, Why)>,
     /// How it takes part in a thread.
@@ -137,7 +159,8 @@ pub(super) const DELIVERY_COLUMNS: &str =
     failures, first_try_at, looks, message_ts";
 
 /// The columns that [`pending_alert`] reads.
-pub(super) const PENDING_COLUMNS: &str = "id, rule, run, outcome, episode, channel, snapshot, url, cause, cause_detail";
+pub(super) const PENDING_COLUMNS: &str =
+    "id, rule, run, outcome, episode, channel, snapshot, url, cause, cause_detail, released_at, kept_quiet";
 
 pub(super) fn pending_alert(row: &Row<'_>) -> rusqlite::Result<PendingAlert> {
     let snapshot: String = row.get("snapshot")?;
@@ -152,7 +175,13 @@ pub(super) fn pending_alert(row: &Row<'_>) -> rusqlite::Result<PendingAlert> {
         task,
         url: row.get("url")?,
         why: why(row)?,
+        waited: waited(row)?,
     })
+}
+
+fn waited(row: &Row<'_>) -> rusqlite::Result<Option<Waited>> {
+    let quiet = row.get("kept_quiet")?;
+    Ok(maybe_stamp(row, "released_at")?.map(|released_at| Waited { released_at, quiet }))
 }
 
 pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::history::{alert_record, alerts_where};
 use super::letters::attempts_of;
-use super::rows::{count, stamp};
+use super::rows::{count, maybe_stamp, stamp};
 use super::rule_sets::hearings;
 use super::{AttemptRecord, Hearing, Store, StoreError, monitor, pages};
 use crate::domain::{AlertRecord, KnownTask, Stamp, Status};
@@ -78,6 +78,12 @@ pub struct VerdictRecord {
     pub run: u32,
     /// For a suppressed one: the filter that spoke.
     pub filter: Option<String>,
+    /// Up to when its rule makes it wait, by ClearML's clock; null where it does not (any more).
+    pub waits_until: Option<Stamp>,
+    /// Whether quiet hours made it wait.
+    pub kept_quiet: bool,
+    /// When its wait by its rule was over.
+    pub released_at: Option<Stamp>,
     /// The message that tells it, once composed.
     pub message: Option<MessageRecord>,
     /// Every try to tell it, oldest first, those of earlier messages included.
@@ -160,18 +166,23 @@ fn task_story(connection: &Connection, task_id: &str) -> rusqlite::Result<Option
     Ok(Some(TaskStory { task, transitions, verdicts, hearings, kept_from }))
 }
 
+/// What a verdict tells besides the row of history.
+const OWN_COLUMNS: &str = "a.run, a.filter, a.delivery_id, a.wait_until, a.kept_quiet, a.released_at";
+
 fn verdicts(
     connection: &Connection,
     which: &'static str,
     key: impl rusqlite::ToSql,
 ) -> rusqlite::Result<Vec<VerdictRecord>> {
-    let sql = alerts_where("a.run, a.filter, a.delivery_id", which, "a.id");
+    let sql = alerts_where(OWN_COLUMNS, which, "a.id");
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([key], |row| {
         let delivery: Option<i64> = row.get("delivery_id")?;
         let (run, filter) = (row.get("run")?, row.get("filter")?);
-        let (message, tries) = (None, Vec::new());
-        Ok((VerdictRecord { alert: alert_record(row)?, run, filter, message, tries }, delivery))
+        let (waits_until, released_at) = (maybe_stamp(row, "wait_until")?, maybe_stamp(row, "released_at")?);
+        let (kept_quiet, message, tries) = (row.get("kept_quiet")?, None, Vec::new());
+        let alert = alert_record(row)?;
+        Ok((VerdictRecord { alert, run, filter, waits_until, kept_quiet, released_at, message, tries }, delivery))
     })?;
     let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     rows.into_iter()

@@ -127,6 +127,7 @@ pub(super) struct Standing {
     pub(super) channel: String,
     pub(super) delivery: Option<i64>,
     pub(super) kept: bool,
+    pub(super) waits_by_rule: bool,
     pub(super) sent_at: Option<Stamp>,
     pub(super) dropped_at: Option<Stamp>,
 }
@@ -135,6 +136,9 @@ impl Standing {
     pub(super) fn not_dead(&self, alert: i64) -> StoreError {
         let reason = self.reason.as_deref().unwrap_or("no reason noted");
         let hint = match self.state {
+            AlertState::Pending if self.waits_by_rule => {
+                format!("its rule makes it wait, then it goes out by itself ({reason})")
+            }
             AlertState::Pending => "it is sent as soon as its turn comes".to_owned(),
             AlertState::Sending => "it is being sent right now".to_owned(),
             AlertState::Unknown => "its answer was lost, and Slack is being asked whether it arrived".to_owned(),
@@ -154,7 +158,8 @@ impl Standing {
 
 pub(super) fn standing(connection: &Connection, alert: i64) -> rusqlite::Result<Option<Standing>> {
     let sql =
-        "SELECT a.state, a.reason, a.channel, a.delivery_id, d.kept_at IS NOT NULL AS kept, a.sent_at, a.dropped_at
+        "SELECT a.state, a.reason, a.channel, a.delivery_id, d.kept_at IS NOT NULL AS kept, a.sent_at, a.dropped_at,
+                   a.wait_until IS NOT NULL AS waits_by_rule
                FROM alerts AS a LEFT JOIN deliveries AS d ON d.id = a.delivery_id WHERE a.id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let found = statement.query_row([alert], |row| {
@@ -164,6 +169,7 @@ pub(super) fn standing(connection: &Connection, alert: i64) -> rusqlite::Result<
             channel: row.get("channel")?,
             delivery: row.get("delivery_id")?,
             kept: row.get("kept")?,
+            waits_by_rule: row.get("waits_by_rule")?,
             sent_at: maybe_stamp(row, "sent_at")?,
             dropped_at: maybe_stamp(row, "dropped_at")?,
         })

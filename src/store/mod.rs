@@ -46,6 +46,7 @@ mod statistics;
 mod stuck;
 mod threads;
 mod upgrade;
+mod waiting;
 
 use std::fmt;
 use std::path::Path;
@@ -60,7 +61,7 @@ pub use attempts::{Attempt, AttemptResult};
 pub use backup::{Overwrite, Restored};
 pub use channels::{ChannelRecord, Pause};
 pub use dead::{Retried, Which};
-pub use deliveries::{Delivery, DeliveryKind, Method, NewDelivery};
+pub use deliveries::{Delivery, DeliveryKind, DigestSeries, Due, Method, NewDelivery};
 pub use error::StoreError;
 pub use exclusion::Exclusion;
 pub use explain::{MessageRecord, TaskRecord, TaskStory, TransitionRecord, VerdictRecord};

@@ -7,15 +7,17 @@ use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params}
 use super::deliveries::{DELIVERY_COLUMNS, PENDING_COLUMNS, delivery, pending_alert};
 use super::error::Stop;
 use super::rows::{count, maybe_stamp};
-use super::{Delivery, DeliveryKind, NewDelivery, Store, StoreError, Thread, channels, monitor, threads};
+use super::{
+    Delivery, DeliveryKind, DigestSeries, Due, NewDelivery, Store, StoreError, Thread, channels, monitor, threads,
+};
 use crate::domain::delivery::{DeliveryState, Form};
 use crate::domain::{AlertState, Lane, PendingAlert, Stamp};
 
 /// The condition of the partial index `deliveries_open`. SQLite uses that index only where it finds these very words, so
 /// a query about one of these states says them too.
 pub(super) const OPEN: &str = "state IN ('pending', 'sending', 'unknown', 'held')";
-/// The condition of the partial index `alerts_to_compose`, likewise.
-pub(super) const TO_COMPOSE: &str = "state IN ('pending', 'held') AND delivery_id IS NULL";
+/// The condition of the partial index `alerts_to_compose`, likewise: no message tells it, and its rule makes it wait no more.
+pub(super) const TO_COMPOSE: &str = "state IN ('pending', 'held') AND delivery_id IS NULL AND wait_until IS NULL";
 
 impl Store {
     /// Takes up what the last run left: a message that was under way may have arrived and becomes `unknown`, and no stored
@@ -58,11 +60,30 @@ impl Store {
         .await
     }
 
-    /// How many alerts for `channel` no message tells yet.
-    pub async fn count_to_compose(&self, channel: &str) -> Result<u32, StoreError> {
+    /// Those of them that `rules` have to tell, and with `only_kept` of these what quiet hours kept.
+    pub async fn alerts_to_digest(
+        &self,
+        channel: &str,
+        rules: &[String],
+        only_kept: bool,
+        limit: usize,
+    ) -> Result<Vec<PendingAlert>, StoreError> {
+        let (channel, rules) = (channel.to_owned(), serde_json::Value::from(rules).to_string());
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&alerts_to_digest())?;
+            statement.query_map(params![channel, rules, only_kept, count(limit)], pending_alert)?.collect()
+        })
+        .await
+    }
+
+    /// How many alerts for `channel` no message tells yet and none waits by its rule, by rule.
+    pub async fn due_by_rule(&self, channel: &str) -> Result<Vec<Due>, StoreError> {
         let channel = channel.to_owned();
         self.read(move |connection| {
-            connection.prepare_cached(&count_to_compose())?.query_row([channel], |row| row.get(0))
+            let rows = |row: &rusqlite::Row<'_>| {
+                Ok(Due { rule: row.get("rule")?, fresh: row.get("fresh")?, kept: row.get("kept")? })
+            };
+            connection.prepare_cached(&due_by_rule())?.query_map([channel], rows)?.collect()
         })
         .await
     }
@@ -123,17 +144,19 @@ impl Store {
         .await
     }
 
-    /// The newest digest of `channel` that may still be edited: shown after `shown_after`, and it or its newest edit after
-    /// `active_after`.
+    /// The newest digest of this series of `channel` that may still be edited: shown after `shown_after`, and it or its
+    /// newest edit after `active_after`.
     pub async fn open_digest(
         &self,
         channel: &str,
+        series: &DigestSeries,
         shown_after: Stamp,
         active_after: Stamp,
     ) -> Result<Option<Delivery>, StoreError> {
-        let channel = channel.to_owned();
+        let (channel, series) = (channel.to_owned(), series.clone());
         self.read(move |connection| {
-            let parameters = params![channel, shown_after.as_millis(), active_after.as_millis()];
+            let parameters =
+                params![channel, shown_after.as_millis(), active_after.as_millis(), series.rule, series.quiet];
             connection.prepare_cached(&open_digest())?.query_row(parameters, delivery).optional()
         })
         .await
@@ -173,8 +196,18 @@ pub(super) fn alerts_to_compose() -> String {
     )
 }
 
-pub(super) fn count_to_compose() -> String {
-    format!("SELECT count(*) FROM alerts WHERE channel = ?1 AND {TO_COMPOSE}")
+pub(super) fn alerts_to_digest() -> String {
+    format!(
+        "SELECT {PENDING_COLUMNS} FROM alerts WHERE channel = ?1 AND {TO_COMPOSE}
+             AND rule IN (SELECT value FROM json_each(?2)) AND kept_quiet >= ?3 ORDER BY status_changed, id LIMIT ?4"
+    )
+}
+
+pub(super) fn due_by_rule() -> String {
+    format!(
+        "SELECT rule, sum(kept_quiet = 0) AS fresh, sum(kept_quiet) AS kept FROM alerts
+         WHERE channel = ?1 AND {TO_COMPOSE} GROUP BY rule"
+    )
 }
 
 pub(super) fn next_delivery() -> String {
@@ -200,6 +233,7 @@ pub(super) fn open_digest() -> String {
     format!(
         "SELECT {DELIVERY_COLUMNS} FROM deliveries AS root
          WHERE channel = ?1 AND kind = 'digest' AND method = 'post' AND state = 'sent' AND sent_at >= ?2
+             AND digest_rule IS ?4 AND digest_quiet = ?5
              AND NOT EXISTS (SELECT 1 FROM deliveries AS edit WHERE edit.edits = root.id AND edit.state = 'dead')
              AND max(sent_at, (SELECT coalesce(max(edit.sent_at), 0) FROM deliveries AS edit
                                WHERE edit.edits = root.id)) >= ?3
@@ -219,16 +253,17 @@ pub(super) fn insert(tx: &Transaction<'_>, new: &NewDelivery, now: Stamp) -> Res
     let follows = if let Some(Thread::Follows(first)) = new.thread { Some(first) } else { None };
     let sql =
         "INSERT INTO deliveries (kind, method, edits, follows, channel, channel_id, key, payload, form, state, reason,
-                   due_at, created_at)
+                   due_at, digest_rule, digest_quiet, created_at)
                VALUES (:kind, :method, :edits, :follows, :channel, :channel_id, :key, :payload, :form, :state, :reason,
-                   0, :now) RETURNING id";
+                   0, :digest_rule, :digest_quiet, :now) RETURNING id";
     let id: i64 = tx.prepare_cached(sql)?.query_row(
         named_params! {
             ":kind": new.kind.as_str(), ":method": new.method.as_str(), ":edits": new.edits,
             ":follows": follows, ":channel": new.channel,
             ":channel_id": new.channel_id, ":key": new.key, ":payload": new.payload,
             ":form": Form::first(Lane::of(&new.channel)).as_str(), ":state": state.as_str(),
-            ":reason": reason, ":now": now.as_millis(),
+            ":reason": reason, ":digest_rule": new.series.rule, ":digest_quiet": new.series.quiet,
+            ":now": now.as_millis(),
         },
         |row| row.get(0),
     )?;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
 use super::rows::{maybe_stamp, outcome, stamp, unreadable};
-use super::{Store, StoreError, channels, monitor, rule_sets, silences, stuck, threads};
+use super::{Store, StoreError, channels, monitor, rule_sets, silences, stuck, threads, waiting};
+use crate::domain::rule::Wait;
 use crate::domain::{
     AlertState, Change, Decision, Diagnosis, Ended, KnownTask, Outcome, OutcomeSet, Redactor, Rule, RuleVerdict,
     Silences, Stamp, Status, Suppression, Task, Verdict, WebPages, Why, decide, observe,
@@ -74,6 +75,8 @@ pub struct RecordedAlert {
     pub status_changed: Stamp,
     /// Why it is not to be told; `None`: it is.
     pub suppressed: Option<Suppression>,
+    /// The wait that its rule asks for before it is told.
+    pub wait: Option<Wait>,
 }
 
 impl Store {
@@ -123,6 +126,7 @@ fn record_page(tx: &Transaction<'_>, page: &PageToRecord) -> rusqlite::Result<Re
         };
         rule_set = asked.or(rule_set);
         save_transition(tx, task, &decision, asked, is_watched, page.now)?;
+        recorded.alerts.extend(waiting::drop_retried(tx, task, &decision)?);
         save_verdicts(tx, task, &decision, page, &mut recorded)?;
         threads::note(tx, &task.id, &decision.observation, rules)?;
         if task.status != Status::InProgress {
@@ -245,7 +249,11 @@ fn save_verdicts(
             Verdict::Suppressed(suppression) => Some(suppression.clone()),
         };
         let run = decision.observation.known.run;
-        let Some(id) = save_verdict(tx, task, run, each, rule, suppressed.as_ref(), why.as_ref(), page)? else {
+        let wait = match suppressed {
+            Some(_) => None,
+            None => rule.timing.wait(task.status_changed, page.server_now.unwrap_or(task.status_changed)),
+        };
+        let Some(id) = save_verdict(tx, task, run, each, rule, suppressed.as_ref(), wait, why.as_ref(), page)? else {
             continue;
         };
         recorded.alerts.push(RecordedAlert {
@@ -256,6 +264,7 @@ fn save_verdicts(
             outcome: each.outcome,
             status_changed: task.status_changed,
             suppressed,
+            wait,
         });
     }
     Ok(())
@@ -270,15 +279,15 @@ fn save_verdict(
     verdict: &RuleVerdict,
     rule: &Rule,
     suppressed: Option<&Suppression>,
+    wait: Option<Wait>,
     why: Option<&Why>,
     page: &PageToRecord,
 ) -> rusqlite::Result<Option<i64>> {
     let channel = rule.destination.lane(task);
     let parked = if suppressed.is_none() { channels::parked_reason(tx, &channel)? } else { None };
-    let state = match (suppressed, &parked) {
-        (Some(_), _) => AlertState::Suppressed,
-        (None, Some(_)) => AlertState::Held,
-        (None, None) => AlertState::Pending,
+    let (state, reason) = match suppressed {
+        Some(why) => (AlertState::Suppressed, Some(why.to_string())),
+        None => waiting::resting_place(parked, wait.map(|wait| wait.reason())),
     };
     let snapshot = match suppressed {
         Some(_) => None,
@@ -286,9 +295,11 @@ fn save_verdict(
     };
     let sql =
         "INSERT INTO alerts (rule, task_id, run, outcome, status_changed, task_name, project_id, project, user_id,
-                   user, state, filter, cause, cause_detail, reason, channel, silence_id, snapshot, url, created_at)
+                   user, state, filter, cause, cause_detail, reason, channel, silence_id, wait_until, hold_until, kept_quiet,
+                   snapshot, url, created_at)
                VALUES (:rule, :task_id, :run, :outcome, :status_changed, :task_name, :project_id, :project, :user_id,
-                   :user, :state, :filter, :cause, :cause_detail, :reason, :channel, :silence_id, :snapshot, :url, :now)
+                   :user, :state, :filter, :cause, :cause_detail, :reason, :channel, :silence_id, :wait_until, :hold_until,
+                   :kept_quiet, :snapshot, :url, :now)
                ON CONFLICT (rule, task_id, run, outcome, episode) DO NOTHING RETURNING id";
     tx.prepare_cached(sql)?
         .query_row(
@@ -299,8 +310,10 @@ fn save_verdict(
                 ":user_id": task.user.as_ref().map(|user| &user.id), ":user": task.user_label(),
                 ":state": state.as_str(), ":filter": suppressed.map(|suppression| suppression.filter.as_str()),
                 ":cause": why.map(|why| why.cause.as_str()), ":cause_detail": why.map(|why| &why.detail),
-                ":reason": suppressed.map(ToString::to_string).or(parked), ":channel": channel,
-                ":silence_id": verdict.silence, ":snapshot": snapshot,
+                ":reason": reason, ":channel": channel, ":silence_id": verdict.silence,
+                ":wait_until": wait.map(|wait| wait.until.as_millis()),
+                ":hold_until": wait.and_then(|wait| wait.hold_until).map(Stamp::as_millis),
+                ":kept_quiet": wait.is_some_and(|wait| wait.is_quiet), ":snapshot": snapshot,
                 ":url": page.pages.as_ref().map(|pages| pages.task(task.project.as_ref(), &task.id)),
                 ":now": page.now.as_millis(),
             },

@@ -110,13 +110,16 @@ struct Page {
     next: Stage,
 }
 
-/// Old alerts in the order of their stamps.
+/// Old alerts in the order of their stamps. That a run was stuck stays until the run has ended: its next episode is numbered
+/// after it, and a number that comes again would be a key that a webhook knows already.
 pub(super) const OLD_ALERTS: &str = "SELECT id, status_changed AS place, 1 AS is_old,
         (state IN ('sent', 'suppressed') OR (state = 'dead' AND coalesce(dropped_at, :recorded) < :recorded))
         AND created_at < :recorded AND coalesce(sent_at, 0) < :recorded
         AND (silence_id IS NULL OR EXISTS (
             SELECT 1 FROM silences AS s WHERE s.id = silence_id AND s.closed_at IS NOT NULL
                 AND NOT EXISTS (SELECT 1 FROM silence_summaries AS m WHERE m.silence_id = s.id AND m.delivery_id IS NULL)))
+        AND NOT (outcome = 'stuck' AND EXISTS (
+            SELECT 1 FROM tasks AS k WHERE k.task_id = alerts.task_id AND k.run = alerts.run AND k.run_outcomes = 0))
         AS may_go
     FROM alerts INDEXED BY alerts_newest
     WHERE (status_changed, id) > (:stamp_after, :after) AND status_changed < :stamped

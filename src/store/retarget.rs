@@ -6,6 +6,9 @@ use super::outbox::{OPEN, TO_COMPOSE, bury, free_alerts, resting_alert};
 use super::{Store, StoreError, channels};
 use crate::domain::Destination;
 
+/// The condition of the partial index `alerts_waiting`.
+const WAITS_BY_RULE: &str = "wait_until IS NOT NULL";
+
 /// Messages that Slack surely has not shown.
 const UNSEEN: &str = "d.state IN ('pending', 'held') AND d.possible_duplicate = 0";
 
@@ -31,20 +34,9 @@ impl Store {
             // What it told elsewhere is followed no more.
             let sql = "DELETE FROM threads WHERE rule = ?1 AND channel <> ?2 AND NOT (?3 AND channel GLOB 'owner:*')";
             tx.execute(sql, params![rule, lane, owners])?;
-            let sql = format!(
-                "SELECT DISTINCT {HOME} FROM alerts AS a WHERE {TO_COMPOSE} AND a.rule = ?1 AND NOT {AT_HOME}"
-            );
-            let mut statement = tx.prepare(&sql)?;
-            let homes = statement.query_map(params![rule, lane, owners], |row| row.get(0))?;
-            let homes: Vec<String> = homes.collect::<Result<_, _>>()?;
             let mut moved = 0;
-            for home in homes {
-                let (state, reason) = resting_alert(tx, &home)?;
-                let sql = format!(
-                    "UPDATE alerts AS a SET channel = ?4, state = ?5, reason = ?6
-                     WHERE {TO_COMPOSE} AND a.rule = ?1 AND NOT {AT_HOME} AND {HOME} = ?4"
-                );
-                moved += tx.execute(&sql, params![rule, lane, owners, home, state.as_str(), reason])?;
+            for waits in [TO_COMPOSE, WAITS_BY_RULE] {
+                moved += move_home(tx, waits, &rule, &lane, owners)?;
             }
             Ok(moved)
         })
@@ -100,6 +92,25 @@ impl Store {
         })
         .await
     }
+}
+
+/// Moves the alerts of a rule that `waits` finds to where the rule tells. One that waits by its rule goes on waiting.
+fn move_home(tx: &Transaction<'_>, waits: &str, rule: &str, lane: &str, owners: bool) -> rusqlite::Result<usize> {
+    let sql = format!("SELECT DISTINCT {HOME} FROM alerts AS a WHERE {waits} AND a.rule = ?1 AND NOT {AT_HOME}");
+    let mut statement = tx.prepare(&sql)?;
+    let homes = statement.query_map(params![rule, lane, owners], |row| row.get(0))?;
+    let homes: Vec<String> = homes.collect::<Result<_, _>>()?;
+    let sql = format!(
+        "UPDATE alerts AS a SET channel = ?4, state = iif(wait_until IS NULL, ?5, state),
+             reason = iif(wait_until IS NULL, ?6, reason)
+         WHERE {waits} AND a.rule = ?1 AND NOT {AT_HOME} AND {HOME} = ?4"
+    );
+    let mut moved = 0;
+    for home in homes {
+        let (state, reason) = resting_alert(tx, &home)?;
+        moved += tx.execute(&sql, params![rule, lane, owners, home, state.as_str(), reason])?;
+    }
+    Ok(moved)
 }
 
 fn divert_rule(tx: &Transaction<'_>, lane: &str, rule: &str, channel: &str, why: &str) -> rusqlite::Result<usize> {

@@ -19,8 +19,8 @@ pub struct ToldAlert {
     pub digest: bool,
     /// The rule that spoke.
     pub rule: String,
-    /// When the server stamped the outcome.
-    pub status_changed: Stamp,
+    /// Since when it could be told: the outcome's stamp, or the end of the wait that its rule asked for.
+    pub due_since: Stamp,
 }
 
 /// A channel that waits for a person.
@@ -51,14 +51,15 @@ impl Store {
     /// The alerts that a message tells.
     pub async fn told_by(&self, delivery: i64) -> Result<Vec<ToldAlert>, StoreError> {
         self.read(move |connection| {
-            let sql = "SELECT id, task_id, digest, rule, status_changed FROM alerts WHERE delivery_id = ?1 ORDER BY id";
+            let sql = "SELECT id, task_id, digest, rule, coalesce(released_at, status_changed) AS due_since FROM alerts
+                       WHERE delivery_id = ?1 ORDER BY id";
             let told = |row: &Row<'_>| {
                 Ok(ToldAlert {
                     alert: row.get("id")?,
                     task_id: row.get("task_id")?,
                     digest: row.get("digest")?,
                     rule: row.get("rule")?,
-                    status_changed: stamp(row, "status_changed")?,
+                    due_since: stamp(row, "due_since")?,
                 })
             };
             connection.prepare_cached(sql)?.query_map([delivery], told)?.collect()

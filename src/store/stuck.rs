@@ -8,7 +8,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params}
 
 use super::pages::{known_task, save_task};
 use super::rows::unreadable;
-use super::{RecordedAlert, Store, StoreError, channels, silences, threads};
+use super::{RecordedAlert, Store, StoreError, channels, silences, threads, waiting};
+use crate::domain::rule::Wait;
 use crate::domain::run::observe;
 use crate::domain::stuck::{Episode, Sight, Standstill, Turn, Watched, ask, turn, watched_after};
 use crate::domain::{AlertState, Outcome, Rule, Silence, Silences, Stamp, Status, Task, TaskState, WebPages};
@@ -286,7 +287,13 @@ fn begin(tx: &Transaction<'_>, begun: &Begun, look: &StuckLook) -> rusqlite::Res
         outcome: Outcome::Stuck,
         status_changed: task.status_changed,
         suppressed: silence.as_ref().map(Silence::suppression),
+        wait: wait_of(begun, rule, look),
     }))
+}
+
+/// Quiet hours keep it until their end; what runs is not held.
+fn wait_of(begun: &Begun, rule: &Rule, look: &StuckLook) -> Option<Wait> {
+    rule.timing.quiet_wait(look.at).filter(|_| begun.silence.is_none())
 }
 
 fn save_alert(
@@ -299,10 +306,10 @@ fn save_alert(
     let (task, suppressed) = (&begun.task, begun.silence.as_ref().map(Silence::suppression));
     let channel = rule.destination.lane(task);
     let parked = if suppressed.is_none() { channels::parked_reason(tx, &channel)? } else { None };
-    let state = match (&suppressed, &parked) {
-        (Some(_), _) => AlertState::Suppressed,
-        (None, Some(_)) => AlertState::Held,
-        (None, None) => AlertState::Pending,
+    let wait = wait_of(begun, rule, look);
+    let (state, reason) = match &suppressed {
+        Some(why) => (AlertState::Suppressed, Some(why.to_string())),
+        None => waiting::resting_place(parked, wait.map(|wait| wait.reason())),
     };
     let snapshot = match suppressed {
         Some(_) => None,
@@ -310,9 +317,11 @@ fn save_alert(
     };
     let sql =
         "INSERT INTO alerts (rule, task_id, run, outcome, episode, status_changed, task_name, project_id, project,
-                   user_id, user, state, filter, cause_detail, reason, channel, silence_id, snapshot, url, created_at)
+                   user_id, user, state, filter, cause_detail, reason, channel, silence_id, wait_until,
+                   kept_quiet, snapshot, url, created_at)
                VALUES (:rule, :task_id, :run, 'stuck', :episode, :status_changed, :task_name, :project_id, :project,
-                   :user_id, :user, :state, :filter, :detail, :reason, :channel, :silence_id, :snapshot, :url, :now)
+                   :user_id, :user, :state, :filter, :detail, :reason, :channel, :silence_id, :wait_until,
+                   :kept_quiet, :snapshot, :url, :now)
                ON CONFLICT (rule, task_id, run, outcome, episode) DO NOTHING RETURNING id";
     tx.prepare_cached(sql)?
         .query_row(
@@ -322,7 +331,8 @@ fn save_alert(
                 ":project_id": task.project.as_ref().map(|project| &project.id), ":project": task.project_label(),
                 ":user_id": task.user.as_ref().map(|user| &user.id), ":user": task.user_label(),
                 ":state": state.as_str(), ":filter": suppressed.as_ref().map(|why| why.filter.as_str()),
-                ":detail": task.status_reason, ":reason": suppressed.as_ref().map(ToString::to_string).or(parked),
+                ":detail": task.status_reason, ":reason": reason,
+                ":wait_until": wait.map(|wait| wait.until.as_millis()), ":kept_quiet": wait.is_some(),
                 ":channel": channel, ":silence_id": begun.silence.as_ref().map(|silence| silence.id),
                 ":snapshot": snapshot,
                 ":url": look.pages.as_ref().map(|pages| pages.task(task.project.as_ref(), &task.id)),

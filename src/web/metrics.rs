@@ -158,14 +158,14 @@ impl Gathered {
     }
 
     fn waiting(&self, found: &Found, teller: &mut Teller<'_>) -> Told {
-        let QueueCounts { pending, unknown, held, dead, oldest_at } = found.queue;
-        let states = [("pending", pending), ("unknown", unknown), ("held", held), ("dead", dead)];
+        let QueueCounts { pending, by_rule, unknown, held, dead, oldest_at } = found.queue;
+        let states = [("pending", pending), ("by_rule", by_rule), ("unknown", unknown), ("held", held), ("dead", dead)];
         let states = states.map(|(state, count)| ([("state", state)], f64::from(count)));
         teller.gauges("waiting", "Alerts that are not told, by state", states)?;
         let oldest = oldest_at.map_or(0.0, |oldest| self.now.since(oldest).as_secs_f64());
         teller.gauge(
             "oldest_pending",
-            "Age of the oldest alert that waits; 0 where none does",
+            "Age of the oldest alert that waits, not counting its wait by its rule; 0 where none does",
             Some(&Unit::Seconds),
             oldest,
         )?;
@@ -230,8 +230,14 @@ mod tests {
 
     fn told() -> String {
         let figures = Status::new(Stamp::from_millis(1_000), Duration::from_secs(10)).figures();
-        let queue =
-            QueueCounts { pending: 2, unknown: 0, held: 1, dead: 3, oldest_at: Some(Stamp::from_millis(4_000)) };
+        let queue = QueueCounts {
+            pending: 2,
+            by_rule: 7,
+            unknown: 0,
+            held: 1,
+            dead: 3,
+            oldest_at: Some(Stamp::from_millis(4_000)),
+        };
         let found = Found { queue, parked_channels: 1, paused_until: None, size: 4_096 };
         openmetrics(Gathered { figures, found: Some(found), now: Stamp::from_millis(9_000) })
     }
@@ -244,6 +250,7 @@ mod tests {
         for text in [&openmetrics, &classic] {
             for line in [
                 "clearml_alerts_waiting{state=\"dead\"} 3.0",
+                "clearml_alerts_waiting{state=\"by_rule\"} 7.0",
                 "clearml_alerts_oldest_pending_seconds 5.0",
                 "clearml_alerts_database_size_bytes 4096.0",
                 "clearml_alerts_tasks_observed_total 0",

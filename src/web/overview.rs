@@ -112,12 +112,13 @@ fn headline(verdict: &Verdict) -> Markup {
 }
 
 fn queue(found: &Found) -> Markup {
-    let QueueCounts { pending, unknown, held, dead, .. } = found.queue;
+    let QueueCounts { pending, by_rule, unknown, held, dead, .. } = found.queue;
     html! {
         section aria-labelledby="waiting" {
             h2 #waiting { "Waiting" }
             ul.tiles {
-                (tile("pending", "Pending", pending)) (tile("held", "Held", held))
+                (tile("pending", "Pending", pending)) @if by_rule > 0 { (tile("pending", "By rule", by_rule)) }
+                (tile("held", "Held", held))
                 (tile("unknown", "Answer lost", unknown)) (tile("dead", "Dead", dead))
             }
             @for pause in &found.pauses {

@@ -124,6 +124,26 @@ fn what_waits_stays_whatever_its_age() {
 }
 
 #[test]
+fn one_run_of_once_removes_no_more_than_it_has_time_for() {
+    let (world, _) = world_with_one_told();
+    world.sql(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000)
+         INSERT INTO tasks (task_id, name, status, status_changed, run, run_outcomes, first_seen_at, last_change_at)
+             SELECT 't' || i, 'n', 'completed', i, 1, 2, i, i FROM n;
+         INSERT INTO alerts (rule, task_id, run, outcome, status_changed, task_name, state, filter, channel, created_at)
+             SELECT 'r', task_id, 1, 'completed', status_changed, 'n', 'suppressed', 'status', '#a', status_changed
+             FROM tasks WHERE name = 'n'",
+    );
+    let left = || {
+        let database = rusqlite::Connection::open(world.database()).unwrap();
+        let count = |row: &rusqlite::Row<'_>| row.get::<_, u32>(0);
+        database.query_row("SELECT count(*) FROM alerts WHERE rule = 'r'", [], count).unwrap()
+    };
+    assert_eq!((once_in(&world, 0, &KEEP).code, left()), (0, 2_000));
+    assert_eq!((once_in(&world, 0, &KEEP).code, left(), alerted(&world)), (0, 0, 1));
+}
+
+#[test]
 fn the_service_removes_it_while_it_runs_and_counts_it() {
     let (world, _) = world_with_one_told();
     let_days_pass(&world, 31);

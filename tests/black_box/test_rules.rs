@@ -48,10 +48,12 @@ fn the_past_is_put_to_other_rules_and_nothing_is_sent_or_written() {
     let outcomes = json_of(&["--min-num-iterations", "10"]);
     let quiet = json!([{
         "rule": "default", "destination": "new", "verdict": "suppressed", "filter": "iterations", "reason": "2 of at least 10",
+        "waits_until": null,
     }]);
     assert_eq!(rules_of(&outcomes, "short"), ("recorded", &quiet));
     let told = json!([{
         "rule": "default", "destination": "new", "verdict": "alert", "filter": null, "reason": null,
+        "waits_until": null,
     }]);
     assert_eq!(rules_of(&outcomes, "long"), ("recorded", &told));
     assert_eq!(rules_of(&outcomes, "unwatched"), ("now", &told), "a quiet one is not kept whole: ClearML is asked");

@@ -16,6 +16,7 @@ mod soak;
 mod stuck;
 mod threads;
 mod verdict;
+mod waits;
 #[path = "../black_box/world.rs"]
 #[allow(dead_code, reason = "shared with the black-box tests; each binary uses a part")]
 mod world;

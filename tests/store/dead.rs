@@ -64,7 +64,7 @@ fn a_dead_one_is_composed_anew_and_keeps_its_tries() {
     assert_eq!(retried, Retried { composed_anew: 1, ..Retried::default() });
     store.check();
     assert_eq!(store.states(), [AlertState::Pending, AlertState::Dead], "its neighbour in the digest stays dead");
-    assert_eq!(wait(store.count_to_compose(CHANNEL)).unwrap(), 1);
+    assert_eq!(wait(store.alerts_to_compose(CHANNEL, 9)).unwrap().len(), 1);
     let delivery = store.post(&[1]);
     let (answer, step) = sent("1.2");
     store.send(delivery, answer, step).unwrap();

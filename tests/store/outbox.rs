@@ -2,7 +2,9 @@
 
 use clearml_alerts::domain::delivery::{Answer, DeliveryState, Form, Reconciled, Step};
 use clearml_alerts::domain::{AlertState, Stamp};
-use clearml_alerts::store::{Attempt, DeliveryKind, HistoryFilter, Method, NewDelivery, Order, Store, StoreError};
+use clearml_alerts::store::{
+    Attempt, DeliveryKind, DigestSeries, HistoryFilter, Method, NewDelivery, Order, Store, StoreError,
+};
 
 use crate::support::{CHANNEL, Place, Short, at, message, sent, wait};
 
@@ -225,7 +227,7 @@ fn an_alert_that_is_told_is_not_told_again() {
     let elsewhere = NewDelivery { channel: "#other".to_owned(), ..message(DeliveryKind::Alert, &alerts[1..]) };
     assert!(matches!(wait(store.enqueue(vec![elsewhere], at(1))), Err(StoreError::OutOfStep { .. })));
     assert_eq!(store.sql::<i64>("SELECT count(*) FROM deliveries"), 1, "a refused call leaves nothing");
-    assert_eq!(wait(store.count_to_compose(CHANNEL)).unwrap(), 1);
+    assert_eq!(wait(store.alerts_to_compose(CHANNEL, 9)).unwrap().len(), 1);
     store.check();
 }
 
@@ -237,10 +239,16 @@ fn a_digest_tells_many_and_an_edit_tells_more() {
     let digest = store.post(&alerts[..2]);
     let (answer, step) = sent("7.7");
     store.send(digest, answer, step).unwrap();
-    let open = wait(store.open_digest(CHANNEL, at(0), at(0))).unwrap().unwrap();
+    let open = wait(store.open_digest(CHANNEL, &DigestSeries::default(), at(0), at(0))).unwrap().unwrap();
     assert_eq!((open.id, open.message_ts.as_deref()), (digest, Some("7.7")));
-    assert!(wait(store.open_digest(CHANNEL, at(31_001), at(0))).unwrap().is_none(), "too old to be edited");
-    assert!(wait(store.open_digest(CHANNEL, at(0), at(31_001))).unwrap().is_none(), "the flood is over");
+    assert!(
+        wait(store.open_digest(CHANNEL, &DigestSeries::default(), at(31_001), at(0))).unwrap().is_none(),
+        "too old to be edited"
+    );
+    assert!(
+        wait(store.open_digest(CHANNEL, &DigestSeries::default(), at(0), at(31_001))).unwrap().is_none(),
+        "the flood is over"
+    );
     let edit =
         NewDelivery { method: Method::Update, edits: Some(digest), ..message(DeliveryKind::Digest, &alerts[2..]) };
     let edit = wait(store.enqueue(vec![edit], at(1))).unwrap()[0];
@@ -248,7 +256,10 @@ fn a_digest_tells_many_and_an_edit_tells_more() {
     store.send(edit, Answer::PayloadRefused, Step::Recompose).unwrap();
     store.check();
     assert_eq!(store.states(), [AlertState::Sent, AlertState::Sent, AlertState::Pending]);
-    assert!(wait(store.open_digest(CHANNEL, at(0), at(0))).unwrap().is_none(), "its message is gone");
+    assert!(
+        wait(store.open_digest(CHANNEL, &DigestSeries::default(), at(0), at(0))).unwrap().is_none(),
+        "its message is gone"
+    );
     assert!(store.history(&HistoryFilter::default(), Order::Newest).unwrap().is_empty(), "limit 0");
     let again = store.send(edit, Answer::PayloadRefused, Step::Recompose);
     assert!(matches!(again, Err(StoreError::OutOfStep { .. })), "{again:?}");

@@ -157,6 +157,22 @@ fn what_a_silence_keeps_quiet_stays_until_its_end_is_told() {
 }
 
 #[test]
+fn that_a_run_was_stuck_stays_until_the_run_has_ended() {
+    let place = Place::in_memory();
+    let store = place.own();
+    store.page(&[task("slow", "in_progress", 1_000)]).unwrap();
+    store.execute(
+        "INSERT INTO alerts (rule, task_id, run, outcome, episode, status_changed, task_name, state, filter, channel, created_at)
+             VALUES ('r', 'slow', 1, 'stuck', 1, 1000, 'n', 'suppressed', 'silence', '#a', 1000)",
+    );
+    prune(&store, old(LATER, LATER));
+    assert_eq!(alerts(&store), ["slow suppressed"], "its next episode is numbered after it");
+    store.page(&[task("slow", "failed", 2_000)]).unwrap();
+    prune(&store, old(LATER, LATER));
+    assert_eq!(alerts(&store), ["slow pending"]);
+}
+
+#[test]
 fn a_digest_goes_after_its_edits() {
     let place = Place::in_memory();
     let store = place.own();
@@ -230,6 +246,26 @@ fn a_message_that_was_tried_for_ages_goes_in_several_steps() {
     }
     assert!(steps.iter().all(|step| *step <= 2_000) && steps.iter().sum::<i64>() == 5_001, "{steps:?}");
     assert_eq!(store.sql::<i64>("SELECT count(*) FROM deliveries"), 0);
+}
+
+#[test]
+fn of_a_message_that_is_tried_without_end_the_first_and_the_newest_tries_are_remembered() {
+    let place = Place::in_memory();
+    let store = place.own();
+    let delivery = store.post(&store.fail(1));
+    let answer = Answer::NotDelivered { retry_after: None, long: false };
+    let again = || store.send(delivery, answer.clone(), Step::Retry { due: at(0), pause: false }).unwrap();
+    again();
+    store.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
+         INSERT INTO attempts (delivery_id, started_at, payload_sha256, payload_bytes) SELECT 1, i, '', 0 FROM n;
+         UPDATE deliveries SET tries = 1000",
+    );
+    (0..5).for_each(|_| again());
+    let rows = |sql: &str| store.sql::<i64>(&format!("SELECT {sql} FROM attempts"));
+    assert_eq!((rows("count(*)"), rows("min(id)"), rows("max(id)")), (1_000, 1, 1_005));
+    assert_eq!(rows("min(id)") + 6, store.sql::<i64>("SELECT min(id) FROM attempts WHERE id > 1"), "the oldest went");
+    assert_eq!(store.alert(1).attempts, 1_005, "all are counted");
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn rules_are_told_apart() {
     let told: Vec<_> = recorded.alerts.iter().map(|alert| (alert.id, alert.rule.as_str())).collect();
     assert_eq!(told, [(1, "default"), (2, "second")]);
     assert_eq!(store.alert(2).channel, "#second");
-    assert_eq!(wait(store.count_to_compose("#second")).unwrap(), 1);
+    assert_eq!(wait(store.alerts_to_compose("#second", 9)).unwrap().len(), 1);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn what_a_rule_keeps_quiet_is_recorded_with_the_filter_and_the_value() {
     assert_eq!((quiet.state, quiet.rule.as_str()), (AlertState::Suppressed, "default"));
     assert_eq!(quiet.reason.as_deref(), Some("iterations: 7 of at least 8"));
     assert_eq!(store.texts("SELECT filter FROM alerts WHERE filter IS NOT NULL"), ["iterations"]);
-    assert_eq!(wait(store.count_to_compose("#ml-alerts")).unwrap(), 0, "a suppressed one is never composed");
+    assert_eq!(wait(store.alerts_to_compose("#ml-alerts", 9)).unwrap().len(), 0, "a suppressed one is never composed");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use clearml_alerts::domain::delivery::{Answer, Receipt, Step};
 use clearml_alerts::domain::{AlertRecord, AlertState, Destination, Named, Redactor, Rule, Stamp, Status, Task};
 use clearml_alerts::store::{
-    Access, Attempt, AttemptResult, Delivery, DeliveryKind, HistoryFilter, Limits, Method, NewDelivery, Order,
-    PageToRecord, Recorded, Store, StoreError, Watching,
+    Access, Attempt, AttemptResult, Delivery, DeliveryKind, DigestSeries, HistoryFilter, Limits, Method, NewDelivery,
+    Order, PageToRecord, Recorded, Store, StoreError, Watching,
 };
 use tempfile::TempDir;
 
@@ -186,6 +186,7 @@ pub(crate) fn message(kind: DeliveryKind, alerts: &[i64]) -> NewDelivery {
         key: format!("key-{alerts:?}"),
         payload: format!("{{\"text\":\"alerts {alerts:?}\"}}"),
         alerts: alerts.to_vec(),
+        series: DigestSeries::default(),
         whys: Vec::new(),
         thread: None,
     }

@@ -231,7 +231,10 @@ async fn kept(
 
 pub(super) fn queue(counts: QueueCounts) -> Vec<Item> {
     let mut items = Vec::new();
-    let waiting = format!("{} pending, {} unknown, {} held", counts.pending, counts.unknown, counts.held);
+    let mut waiting = format!("{} pending, {} unknown, {} held", counts.pending, counts.unknown, counts.held);
+    if counts.by_rule > 0 {
+        waiting.push_str(&format!(", {} by their rules (hold, quiet hours)", counts.by_rule));
+    }
     items.push(match counts.held + counts.unknown {
         0 => Item::ok(Area::Database, "waiting_alerts", waiting),
         _ => {

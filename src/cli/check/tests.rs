@@ -217,7 +217,14 @@ fn the_database_in_every_state() {
     ];
     items.extend(database::network_file_system(std::path::Path::new("/mnt/share/alerts.db"), &shared));
     items.extend(database::queue(QueueCounts::default()));
-    items.extend(database::queue(QueueCounts { pending: 3, held: 2, unknown: 1, dead: 4, oldest_at: None }));
+    items.extend(database::queue(QueueCounts {
+        pending: 3,
+        by_rule: 5,
+        held: 2,
+        unknown: 1,
+        dead: 4,
+        oldest_at: None,
+    }));
     insta::assert_snapshot!("database", shown(items));
 }
 

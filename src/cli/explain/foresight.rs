@@ -23,6 +23,7 @@ pub(super) fn tell(
     record: &MonitorRecord,
     rules: &[Rule],
     silences: &Silences,
+    server_now: Option<Stamp>,
 ) -> Foresight {
     match prospect {
         Prospect::Unseen(why) => {
@@ -34,7 +35,8 @@ pub(super) fn tell(
         }
         Prospect::Decided(decision) => {
             let heard = task.outcome().map(|outcome| hear(task, outcome, rules, silences)).unwrap_or_default();
-            let mut foresight = decided(decision, task, recorded, record, &Answers { rules, heard: &heard });
+            let answers = Answers { rules, heard: &heard, ended: task.status_changed, server_now };
+            let mut foresight = decided(decision, task, recorded, record, &answers);
             foresight.because.extend(if_it_stands_still(task, rules));
             foresight
         }
@@ -119,6 +121,10 @@ fn decided(
 struct Answers<'a> {
     rules: &'a [Rule],
     heard: &'a [RuleVerdict],
+    /// When the outcome was stamped.
+    ended: Stamp,
+    /// The time by the server's clock.
+    server_now: Option<Stamp>,
 }
 
 impl Answers<'_> {
@@ -137,7 +143,9 @@ impl Answers<'_> {
                 format!("rule {}: it has spoken on run {run} {outcome} already, so nothing more", rule.name)
             }
             Verdict::Alert => {
-                format!("rule {}: run {run} {outcome} would be alerted to {}", rule.name, rule.destination)
+                let wait = rule.timing.wait(self.ended, self.server_now.unwrap_or(self.ended));
+                let wait = wait.map_or_else(String::new, |wait| format!(", but {}", wait.reason()));
+                format!("rule {}: run {run} {outcome} would be alerted to {}{wait}", rule.name, rule.destination)
             }
             Verdict::Suppressed(why) => {
                 format!("rule {}: run {run} {outcome} would not be alerted, because of {why}", rule.name)

@@ -90,7 +90,7 @@ pub(super) async fn run(arguments: ExplainArguments, context: &Context) -> anyho
             let silences = store.silences_in_force().await?;
             let silences = Silences::new(silences, context.clock.now(), server_now);
             let prospect = prospect(&record, known.as_ref(), task, rules, &silences);
-            Some(foresight::tell(&prospect, task, recorded.as_ref(), &record, rules, &silences))
+            Some(foresight::tell(&prospect, task, recorded.as_ref(), &record, rules, &silences, server_now))
         }
         _ => None,
     };

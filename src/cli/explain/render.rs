@@ -158,6 +158,10 @@ fn verdict_lines(page: &mut Page, verdict: &VerdictRecord) {
     if let Some(why) = why {
         page.line(3, &why);
     }
+    if let Some(at) = verdict.released_at {
+        let what = if verdict.kept_quiet { "the end of quiet hours" } else { "the end of its hold" };
+        page.line(3, &format!("waited for {what}, until {}", moment(at)));
+    }
     for (number, attempt) in verdict.tries.iter().enumerate() {
         page.line(3, &attempt_line(number + 1, attempt));
     }

@@ -100,7 +100,8 @@ fn verdict(state: AlertState, reason: Option<&str>, message: Option<MessageRecor
         digest: false,
         url: Some("https://app.example.com/projects/p1/tasks/0123/output/log".to_owned()),
     };
-    VerdictRecord { alert, run: 1, filter: None, message, tries: Vec::new() }
+    let (waits_until, kept_quiet, released_at) = (None, false, None);
+    VerdictRecord { alert, run: 1, filter: None, waits_until, kept_quiet, released_at, message, tries: Vec::new() }
 }
 
 fn story(verdicts: Vec<VerdictRecord>) -> TaskStory {
@@ -125,7 +126,7 @@ fn explanation(recorded: Option<TaskStory>, task: Task, known: Option<&KnownTask
 fn explanation_by(rules: &[Rule], recorded: Option<TaskStory>, task: Task, known: Option<&KnownTask>) -> Explanation {
     let silences = Silences::default();
     let prospect = prospect(&record(), known, &task, rules, &silences);
-    let foresight = foresight::tell(&prospect, &task, recorded.as_ref(), &record(), rules, &silences);
+    let foresight = foresight::tell(&prospect, &task, recorded.as_ref(), &record(), rules, &silences, None);
     Explanation {
         task_id: task.id.clone(),
         recorded,
@@ -228,7 +229,7 @@ fn a_database_that_never_watched() {
     let prospect = prospect(&fresh, None, &failed(), &[], &Silences::default());
     insta::assert_debug_snapshot!(
         "never_watched",
-        foresight::tell(&prospect, &failed(), None, &fresh, &[watch_all()], &Silences::default())
+        foresight::tell(&prospect, &failed(), None, &fresh, &[watch_all()], &Silences::default(), None)
     );
 }
 

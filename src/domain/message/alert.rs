@@ -39,7 +39,7 @@ pub struct AlertMessage<'a> {
     pub console: Option<&'a ConsoleTail>,
     /// Why the task ended, as far as it is known by now.
     pub why: Option<&'a Why>,
-    /// How long ago the server stamped the outcome.
+    /// How long ago the server stamped the outcome, or the wait was over that its rule asked for.
     pub age: Duration,
     /// What the rule wants its messages to look like.
     pub style: &'a Style,
@@ -178,6 +178,9 @@ fn context_line(message: &AlertMessage<'_>) -> String {
     let mut parts = vec![format!("Task {}", safe(&message.alert.task.id, 80)), safe(message.server, 150)];
     if message.alert.rule != crate::domain::Rule::DEFAULT_NAME {
         parts.push(format!("rule {}", safe(&message.alert.rule, 100)));
+    }
+    if message.alert.waited.is_some_and(|waited| waited.quiet) {
+        parts.push("kept during quiet hours".to_owned());
     }
     if message.age > LATE {
         parts.push(format!("late by {}", words::duration(message.age)));

@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{HEADER_CHARACTERS, Parts, Place, context, header, key, linked, payload, safe, section, words};
+use super::{
+    HEADER_CHARACTERS, Parts, Place, SECTION_CHARACTERS, context, header, key, linked, payload, safe, section, words,
+};
 use crate::domain::rule::Times;
-use crate::domain::{Outcome, Stamp, text};
+use crate::domain::{Cause, Outcome, Stamp, text};
 
 /// Tasks that a digest names.
 const NAMED_TASKS: usize = 10;
-/// Projects that a digest tells apart.
-const NAMED_PROJECTS: usize = 5;
+/// Groups of a project and a cause that a digest tells apart.
+const NAMED_GROUPS: usize = 8;
+/// All the text of a digest's groups, so that its whole stays within what Slack takes.
+const GROUPS_CHARACTERS: usize = 4_700;
 /// Reasons that a digest counts.
 const NAMED_REASONS: usize = 3;
 
@@ -30,6 +34,8 @@ pub struct DigestItem {
     pub status_changed: Stamp,
     /// Last iteration reported.
     pub iteration: i64,
+    /// Why, in a word, if that is known.
+    pub cause: Option<Cause>,
     /// Why, in the server's words.
     pub reason: Option<String>,
     /// The task's page.
@@ -49,6 +55,8 @@ pub struct DigestMessage<'a> {
     pub id: &'a str,
     /// How moments are shown.
     pub times: &'a Times,
+    /// Whether quiet hours kept what it tells.
+    pub kept_quiet: bool,
 }
 
 /// The payload of a digest and the key in its metadata.
@@ -88,18 +96,21 @@ fn summary_words(items: &[DigestItem]) -> String {
 
 fn blocks(message: &DigestMessage<'_>, title: &str) -> Vec<Value> {
     let mut blocks = vec![header(&text::truncate_escaped(title, HEADER_CHARACTERS)), section(&summary(message))];
-    let groups = by_project(message.items);
-    let mut room = NAMED_TASKS;
-    for (position, (project, items)) in groups.iter().take(NAMED_PROJECTS).enumerate() {
-        let projects_left = groups.len().min(NAMED_PROJECTS) - position;
-        let share = room.div_ceil(projects_left).min(items.len());
-        room -= share;
-        blocks.push(section(&project_section(*project, items, share)));
+    let groups = by_project_and_cause(message.items);
+    let (mut named, mut room) = (0, GROUPS_CHARACTERS);
+    for (position, group) in groups.iter().take(NAMED_GROUPS).enumerate() {
+        let groups_left = groups.len().min(NAMED_GROUPS) - position;
+        let share = (NAMED_TASKS - named).div_ceil(groups_left);
+        // A group that comes later has its room, whatever the names of those before it are.
+        let (text, bullets) = group.section(share, room / groups_left);
+        named += bullets;
+        room -= text::units(&text);
+        blocks.push(section(&text));
     }
     let see = "`clearml-alerts history` lists every one";
-    blocks.push(context(&match message.items.len() - (NAMED_TASKS - room) {
+    blocks.push(context(&match message.items.len() - named {
         0 => see.to_owned(),
-        more => format!("{} more: {see}", words::number(more)),
+        more => format!("{} more{}: {see}", words::number(more), further_groups(groups.len())),
     }));
     blocks
 }
@@ -120,31 +131,60 @@ fn summary(message: &DigestMessage<'_>) -> String {
             words::moment(last, message.times)
         ));
     }
+    if message.kept_quiet {
+        lines.push_str("\nKept during quiet hours.");
+    }
     for (reason, count) in count_by(items, |item| item.reason.as_deref()).into_iter().take(NAMED_REASONS) {
         lines.push_str(&format!("\n>{} × {}", words::number(count), safe(reason, 250)));
     }
     lines
 }
 
-/// The alerts of each project, the project with most first.
-fn by_project(items: &[DigestItem]) -> Vec<(Option<&str>, Vec<&DigestItem>)> {
-    let mut groups: BTreeMap<Option<&str>, Vec<&DigestItem>> = BTreeMap::new();
-    for item in items {
-        groups.entry(item.project.as_deref()).or_default().push(item);
+/// Of how many groups a digest names nothing.
+fn further_groups(groups: usize) -> String {
+    match groups.saturating_sub(NAMED_GROUPS) {
+        0 => String::new(),
+        more => format!(", and {} of project and cause", words::count(more, "more group")),
     }
-    let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|(_, items)| std::cmp::Reverse(items.len()));
+}
+
+/// Alerts of one project that have the same cause, or where none is known, the same outcome.
+struct Group<'a> {
+    project: Option<&'a str>,
+    cause: &'static str,
+    items: Vec<&'a DigestItem>,
+}
+
+/// The alerts by project and cause, the largest group first.
+fn by_project_and_cause(items: &[DigestItem]) -> Vec<Group<'_>> {
+    let mut groups: BTreeMap<(Option<&str>, &str), Vec<&DigestItem>> = BTreeMap::new();
+    for item in items {
+        let cause = item.cause.map_or_else(|| words::outcome(item.outcome), Cause::label);
+        groups.entry((item.project.as_deref(), cause)).or_default().push(item);
+    }
+    let mut groups: Vec<Group<'_>> =
+        groups.into_iter().map(|((project, cause), items)| Group { project, cause, items }).collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.items.len()));
     groups
 }
 
-/// A project's count, and its first `share` tasks as bullets.
-fn project_section(project: Option<&str>, items: &[&DigestItem], share: usize) -> String {
-    let mut lines = format!("*{}* · {}", safe(project.unwrap_or("without a project"), 150), words::number(items.len()));
-    for item in items.iter().take(share) {
-        lines.push_str("\n• ");
-        lines.push_str(&bullet(item));
+impl Group<'_> {
+    /// The project, the cause and how many; then its first tasks as bullets, `share` of them at the most and as many as
+    /// there is room for. Tells how many those are.
+    fn section(&self, share: usize, room: usize) -> (String, usize) {
+        let project = safe(self.project.unwrap_or("without a project"), 150);
+        let mut lines = format!("*{project}* · {} · {}", self.cause, words::number(self.items.len()));
+        let mut named = 0;
+        for item in self.items.iter().take(share) {
+            let line = format!("\n• {}", bullet(item));
+            if text::units(&lines) + text::units(&line) > room.min(SECTION_CHARACTERS) {
+                break;
+            }
+            lines.push_str(&line);
+            named += 1;
+        }
+        (lines, named)
     }
-    lines
 }
 
 fn bullet(item: &DigestItem) -> String {

@@ -9,7 +9,9 @@ use super::*;
 use crate::domain::console::{self, ConsoleTail};
 use crate::domain::decide::tests::task;
 use crate::domain::rule::{Field, MetricCondition, MetricValue, Operator, Style, Times};
-use crate::domain::{Diagnosis, LastMetric, Named, Outcome, PendingAlert, Redactor, Stamp, Status, Task, TaskState};
+use crate::domain::{
+    Cause, Diagnosis, LastMetric, Named, Outcome, PendingAlert, Redactor, Stamp, Status, Task, TaskState,
+};
 
 fn alert_of(task: Task) -> PendingAlert {
     PendingAlert {
@@ -21,6 +23,7 @@ fn alert_of(task: Task) -> PendingAlert {
         channel: "#ml-alerts".to_owned(),
         url: Some("https://app.example.com/projects/p1/tasks/0123456789abcdef0123456789abcdef/output/log".to_owned()),
         why: Diagnosis::of_row(&task, &Redactor::new(Vec::new())).map(|diagnosis| diagnosis.why()),
+        waited: None,
         task,
     }
 }
@@ -171,13 +174,15 @@ fn item(number: usize, project: Option<&str>) -> DigestItem {
         outcome: Outcome::Failed,
         status_changed: Stamp::from_millis(1_795_000_000_000 + i64::try_from(number).unwrap() * 1_000),
         iteration: 3,
+        cause: Some(Cause::ExitCode),
         reason: Some("worker execution exit code 1".to_owned()),
         url: Some(format!("https://app.example.com/projects/p/tasks/{number}/output/log")),
     }
 }
 
 fn digest(items: &[DigestItem]) -> Value {
-    let message = DigestMessage { items, prefix: None, instance: "i-1", id: "d-1", times: &Times::Reader };
+    let message =
+        DigestMessage { items, prefix: None, instance: "i-1", id: "d-1", times: &Times::Reader, kept_quiet: false };
     let (payload, _) = compose_digest(&Place::New { channel: "C0123456789".to_owned() }, &message);
     serde_json::from_str(&payload).unwrap()
 }

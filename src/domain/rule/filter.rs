@@ -43,11 +43,13 @@ pub enum Filter {
     Earlier,
     /// A person asked for silence.
     Silence,
+    /// The task was queued or started again while the alert was held. No rule says it: it comes after the verdict.
+    Retried,
 }
 
 impl Filter {
     /// Every filter, in the order in which they are asked: the later one spoke, the nearer the rule came.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Own,
         Self::Status,
         Self::Project,
@@ -67,6 +69,7 @@ impl Filter {
         Self::Cause,
         Self::Earlier,
         Self::Silence,
+        Self::Retried,
     ];
 
     /// The word in the database and in `history`.
@@ -91,6 +94,7 @@ impl Filter {
             Self::Cause => "cause",
             Self::Earlier => "earlier",
             Self::Silence => "silence",
+            Self::Retried => "retried",
         }
     }
 
@@ -116,6 +120,7 @@ impl Filter {
             Self::Cause => 'c',
             Self::Earlier => 'e',
             Self::Silence => 'z',
+            Self::Retried => 'x',
         }
     }
 

@@ -74,7 +74,7 @@ impl Rule {
             Filter::Cause => {
                 asked.causes.is_empty() || subject.cause().is_some_and(|cause| asked.causes.contains(cause))
             }
-            Filter::Earlier | Filter::Silence => true,
+            Filter::Earlier | Filter::Silence | Filter::Retried => true,
         }
     }
 
@@ -124,6 +124,7 @@ impl Rule {
             Filter::Cause => none_of(subject.cause().unwrap_or("none"), &asked.causes),
             Filter::Earlier => "a rule before it spoke".to_owned(),
             Filter::Silence => "a silence covers it".to_owned(),
+            Filter::Retried => "the task was started again".to_owned(),
         };
         suppressed(filter, detail)
     }

@@ -10,6 +10,7 @@ pub(super) mod properties;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod words;
 
 pub use conditions::{Conditions, MetricCondition, MetricValue, Operator, Pattern, TagFilter, UserFilter};
@@ -18,6 +19,7 @@ pub use filter::{Filter, Suppression, Verdict};
 pub use judge::Subject;
 pub use projects::{ProjectFilter, ProjectPattern, ProjectRegex};
 pub use telling::{Field, QuietHours, Stuck, Style, Times, Timing};
+pub use waiting::{LONGEST_WAIT, Wait};
 
 /// Who hears of what, how, and when. The command line describes one rule, called [`Rule::DEFAULT_NAME`].
 #[derive(Debug, Clone, PartialEq)]

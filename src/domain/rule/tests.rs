@@ -302,6 +302,7 @@ fn words_of(filter: Filter) -> String {
     match filter {
         Filter::Own => "own task".to_owned(),
         Filter::Earlier => "an earlier rule".to_owned(),
+        Filter::Retried => "retried".to_owned(),
         other => other.as_str().replace('_', " "),
     }
 }

@@ -130,6 +130,7 @@ mod tests {
             channel,
             task,
             why: None,
+            waited: None,
             url: Some("https://e.com".to_owned()),
         }
     }
