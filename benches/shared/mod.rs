@@ -111,6 +111,7 @@ pub(crate) fn alert(number: usize) -> PendingAlert {
         task: task(number),
         url: Some(format!("https://app.example.com/projects/p/tasks/{number:032x}/output/log")),
         why: None,
+        waited: None,
         episode: 0,
     }
 }
