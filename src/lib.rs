@@ -4,6 +4,7 @@
 //!
 //! - [`domain`]: what things are and what is decided about them. Pure.
 //! - [`clock`]: the only reader of the wall clock. [`crash`]: where a debug build can be made to die, for tests.
+//!   [`http`]: how every HTTP client begins.
 //! - [`settings`], [`store`], [`clearml`], [`slack`], [`webhook`]: the five outer worlds (what the user wants, SQLite,
 //!   ClearML's API, Slack's API, any other tool's webhook). They do not know each other.
 //! - [`monitor`]: the service, the only room that knows ClearML, Slack, webhooks and the store together.
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod clock;
 pub mod crash;
 pub mod domain;
+pub mod http;
 pub mod monitor;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

@@ -20,7 +20,7 @@ impl World {
         let clearml = SimulatedClearml::start(ClearmlOptions::default()).unwrap();
         clearml.set_time(stamp("2026-11-22T22:00:00Z"));
         let token = clearml.issue_token(Duration::from_hours(24));
-        Self { clearml, client: reqwest::Client::builder().no_proxy().build().unwrap(), token }
+        Self { clearml, client: clearml_alerts::http::client().no_proxy().build().unwrap(), token }
     }
 
     async fn ask(&self, endpoint: &str, body: Value) -> Value {

@@ -17,7 +17,7 @@ fn clearml() -> SimulatedClearml {
 }
 
 fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    clearml_alerts::http::client().no_proxy().build().unwrap()
 }
 
 async fn post(slack: &SimulatedSlack, text: &str) -> reqwest::Result<reqwest::Response> {
@@ -80,7 +80,8 @@ async fn statuses_with_bodies_and_headers() {
     let html = post(&slack, "3").await.unwrap();
     assert_eq!(html.headers()["content-type"], "text/html");
     assert!(html.text().await.unwrap().starts_with("<html>"));
-    let unfollowed = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let unfollowed =
+        clearml_alerts::http::client().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let redirect = unfollowed.get(slack.url()).send().await.unwrap();
     assert_eq!(
         (redirect.status().as_u16(), &redirect.headers()["location"]),

@@ -28,7 +28,7 @@ impl World {
         ];
         let clock = Clock::manual(Stamp::from_millis(1_795_386_448_000));
         let slack = SimulatedSlack::start(SlackOptions { channels, clock, ..SlackOptions::default() }).unwrap();
-        Self { slack, client: reqwest::Client::builder().no_proxy().build().unwrap() }
+        Self { slack, client: clearml_alerts::http::client().no_proxy().build().unwrap() }
     }
 
     async fn json(&self, method: &str, body: Value) -> Value {

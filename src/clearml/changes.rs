@@ -1,10 +1,13 @@
 //! Every status change since a stamp, asked for a page at a time. The paging itself is in `pager`.
 
+use super::answer;
 use super::client::Client;
+use super::config::LARGEST_PAGE;
 use super::error::ClearmlError;
 use super::pager::{Page, Pager};
 use super::rows::Wanted;
-use super::tasks::TASKS;
+use super::tasks::{TASKS, rows_of};
+use super::transport::RawAnswer;
 use crate::domain::Stamp;
 
 /// Every status change since a stamp, oldest first, until the server has no more; made by [`Client::changes_since`].
@@ -36,4 +39,11 @@ impl Changes {
         }
         Ok(None)
     }
+}
+
+/// The first page since `from` as an answer of the server's holds it: what [`Changes::next_page`] does, without a network.
+pub fn page_of(answer: &[u8], from: Stamp) -> Result<Page, ClearmlError> {
+    let raw = RawAnswer { status: 200, date: None, retry_after: None, redirect: None, body: answer.to_vec() };
+    let rows = rows_of(answer::understand("no server", TASKS, raw)?)?;
+    Pager::new(from, LARGEST_PAGE).take(rows).map_err(|what| ClearmlError::protocol(TASKS, what))
 }

@@ -25,7 +25,7 @@ mod tests;
 mod token;
 mod transport;
 
-pub use changes::Changes;
+pub use changes::{Changes, page_of};
 pub use client::Client;
 pub use config::{Config, Credentials, LARGEST_PAGE};
 pub use directory::User;

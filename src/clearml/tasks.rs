@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answer;
 use super::client::Client;
 use super::error::ClearmlError;
 use super::lenient::{integer, text};
@@ -96,9 +97,16 @@ impl Client {
 
     /// The rows of a question about tasks.
     pub(super) async fn rows(&self, body: &Value) -> Result<Vec<Row>, ClearmlError> {
-        let answer: Tasks = self.call(TASKS, body).await?;
-        Ok(answer.tasks.into_iter().map(Row::read).collect())
+        rows_of(self.call(TASKS, body).await?)
     }
+}
+
+/// The rows in the `data` of an answer.
+pub(super) fn rows_of(data: Value) -> Result<Vec<Row>, ClearmlError> {
+    let tasks = Tasks::deserialize(data)
+        .map_err(|error| ClearmlError::protocol(TASKS, answer::tidy(&error.to_string())))?
+        .tasks;
+    Ok(tasks.into_iter().map(Row::read).collect())
 }
 
 /// A task that was asked for by its ID.

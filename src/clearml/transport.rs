@@ -218,7 +218,7 @@ fn http_builder(config: &Config) -> reqwest::ClientBuilder {
         (HeaderName::from_static("x-clearml-client"), HeaderValue::from_static(product)),
         (HeaderName::from_static("x-clearml-worker"), header_text(&config.worker)),
     ]);
-    reqwest::Client::builder()
+    crate::http::client()
         .default_headers(headers)
         .user_agent(concat!("clearml-alerts/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())

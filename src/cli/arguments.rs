@@ -221,6 +221,9 @@ pub struct SandboxArguments {
     /// The port of the simulated Slack on 127.0.0.1; 0 takes any that is free
     #[arg(long, value_name = "PORT", default_value_t = 8009)]
     pub slack_port: u16,
+    /// Nobody is at work: tasks come by POST /sandbox/tasks alone, and nothing is shown
+    #[arg(long)]
+    pub idle: bool,
 }
 
 /// How results are printed.

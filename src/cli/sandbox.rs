@@ -19,10 +19,14 @@ pub(super) async fn run(arguments: &SandboxArguments) -> anyhow::Result<Exit> {
         .map_err(|error| taken("--clearml-port", arguments.clearml_port, &error))?;
     let slack = SimulatedSlack::start(SlackOptions { port: arguments.slack_port, ..SlackOptions::default() })
         .map_err(|error| taken("--slack-port", arguments.slack_port, &error))?;
-    if !output::text(&introduction(&clearml, &slack))? {
+    if !output::text(&introduction(&clearml, &slack, arguments.idle))? {
         return Ok(Exit::Done);
     }
     let stop = signals::stop_on_request();
+    if arguments.idle {
+        stop.cancelled().await;
+        return Ok(Exit::Done);
+    }
     let mut team = Workload::new(fastrand::u64(..));
     let mut shown = 0;
     loop {
@@ -47,18 +51,24 @@ fn taken(flag: &str, port: u16, error: &std::io::Error) -> UsageError {
 }
 
 /// How to point this program, or the SDK, at the servers.
-fn introduction(clearml: &SimulatedClearml, slack: &SimulatedSlack) -> String {
+fn introduction(clearml: &SimulatedClearml, slack: &SimulatedSlack, is_idle: bool) -> String {
     let (key, secret) = clearml.credentials();
+    let team = if is_idle {
+        "Nobody is at work: POST /sandbox/tasks makes a task. Ctrl-C ends it."
+    } else {
+        "A team is at work; what fails, and what arrives in Slack, is shown here. Ctrl-C ends it."
+    };
     format!(
         "A simulated ClearML is at {0}, a simulated Slack at {1}. In another terminal:\n\n\
          export CLEARML_API_HOST={0} CLEARML_WEB_HOST=https://app.example.com\n\
          export CLEARML_API_ACCESS_KEY={key} CLEARML_API_SECRET_KEY={secret}\n\
          export SLACK_API_URL={1} SLACK_API_TOKEN={2}\n\
          clearml-alerts run --local --channel '#ml-alerts' --db /tmp/sandbox-alerts.db\n\n\
-         A team is at work; what fails, and what arrives in Slack, is shown here. Ctrl-C ends it.\n\n",
+         {3}\n\n",
         clearml.url(),
         slack.url(),
         slack.token(),
+        team,
     )
 }
 

@@ -37,7 +37,7 @@ pub use rule::{
     Conditions, Destination, Filter, Lane, ProjectFilter, ProjectPattern, ProjectRegex, Rule, Suppression, UserFilter,
     Verdict,
 };
-pub use run::{Change, Ended, KnownTask, Observation, OutcomeSet};
+pub use run::{Change, Ended, KnownTask, Observation, OutcomeSet, observe};
 pub use silence::{Coverage, Silence, Silences};
 pub use stamp::Stamp;
 pub use task::{Named, Outcome, Status, Task};

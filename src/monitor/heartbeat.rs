@@ -47,7 +47,7 @@ impl Heartbeat {
     }
 
     async fn beat(self) {
-        let client = match reqwest::Client::builder().timeout(PATIENCE).user_agent(USER_AGENT).build() {
+        let client = match crate::http::client().timeout(PATIENCE).user_agent(USER_AGENT).build() {
             Ok(client) => client,
             Err(error) => {
                 let error = error.without_url();

@@ -302,12 +302,14 @@ impl Poller {
         }
     }
 
-    /// Everything since `from`, page by page, each recorded before the next one is asked for.
+    /// Everything since `from`, page by page. The next one is asked for while one is recorded, so that neither waits for
+    /// the other; where that fails, what came before is recorded all the same.
     async fn read_outcomes(&mut self, from: Stamp) -> Result<PollReport, MonitorError> {
         let mut report = PollReport::default();
         let mut progress = Progress { pages: 0, tasks: 0, alerts: 0, at: None };
         let mut changes = self.clearml.changes_since(from, self.wanted());
-        while let Some(mut page) = changes.next_page().await? {
+        let mut next = changes.next_page().await?;
+        while let Some(mut page) = next {
             progress.pages += 1;
             report.whole_at = report.whole_at.or_else(|| self.clearml.server_time());
             progress.tasks += page.tasks.len();
@@ -318,19 +320,28 @@ impl Poller {
             let newest = page.newest.map(|newest| self.not_in_the_future(newest));
             let page_to_record = self.page(page.tasks, rules, newest, Watching::Outcomes);
             crate::crash::point("page_received");
-            let recorded = self.store.record_page(page_to_record).await?;
-            crate::crash::point("after_commit");
-            progress.alerts += recorded.alerts.iter().filter(|alert| alert.suppressed.is_none()).count();
-            if recorded.alerts.iter().any(|alert| alert.suppressed.is_none()) {
-                self.news.notify_one();
-            }
+            let (recorded, following) = tokio::join!(self.record(page_to_record), changes.next_page());
+            let (recorded, alerts) = recorded?;
+            progress.alerts += alerts;
             report.add(recorded);
             self.beat.step();
             if page.more {
                 (self.config.on_progress)(progress);
             }
+            next = following?;
         }
         Ok(report)
+    }
+
+    /// Records a page, and wakes the deliverer where there is something to tell. Returns how many alerts that is, too.
+    async fn record(&self, page: PageToRecord) -> Result<(Recorded, usize), MonitorError> {
+        let recorded = self.store.record_page(page).await?;
+        crate::crash::point("after_commit");
+        let alerts = recorded.alerts.iter().filter(|alert| alert.suppressed.is_none()).count();
+        if alerts > 0 {
+            self.news.notify_one();
+        }
+        Ok((recorded, alerts))
     }
 
     /// Sets the first watermark. Without `--since` the last two hours are remembered as they are, so that whatever the

@@ -134,6 +134,8 @@ impl Listener for ResettingListener {
                 drop(stream.set_zero_linger());
                 continue;
             }
+            // An answer goes out in two pieces; the second must not wait until the first has been acknowledged.
+            drop(stream.set_nodelay(true));
             let handle = ConnectionHandle { doomed: Arc::default(), online: self.online.clone() };
             return (ResettableStream { stream, handle }, address);
         }

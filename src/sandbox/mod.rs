@@ -21,7 +21,7 @@
 //! | `DELETE /sandbox/faults` | forgets them |
 //!
 //! ClearML: `GET /sandbox/tasks`, `GET /sandbox/credentials`, `POST /sandbox/tasks` with a [`clearml::TaskSeed`]
-//! (`{"name", "project", "user", "status", …}`), `POST /sandbox/{start,fail,complete,stop,reset,publish,enqueue,archive,unarchive}`
+//! (`{"name", "project", "user", "status", "console", …}`) or a list of them, `POST /sandbox/{start,fail,complete,stop,reset,publish,enqueue,archive,unarchive}`
 //! with `{"task", "reason", "message", "at", "queue"}`, `POST /sandbox/log` with `{"task", "text"}`,
 //! `POST /sandbox/clock` with `{"set": stamp, "advance_ms": n}`, `POST /sandbox/revoke`,
 //! `POST /sandbox/{events_down,events_up}`.

@@ -122,7 +122,7 @@ impl fmt::Debug for Client {
 
 /// The HTTP client. A redirect is never followed: token or payload would go along.
 pub(super) fn http_client(timeout: Duration, connect: Duration, loopback: bool) -> Result<reqwest::Client, SlackError> {
-    let mut builder = reqwest::Client::builder()
+    let mut builder = crate::http::client()
         .user_agent(concat!("clearml-alerts/", env!("CARGO_PKG_VERSION")))
         .timeout(timeout)
         .connect_timeout(connect.min(timeout))

@@ -178,13 +178,16 @@ impl Store {
         let mut connection = self.connection()?;
         let run = || -> Result<_, Stop> {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let before = transaction.total_changes();
             let answer = change(&transaction)?;
-            let generation = monitor::next_generation(&transaction)?;
+            // A change that changed no row is none: it waits for no disk.
+            let is_changed = transaction.total_changes() > before;
+            let generation = if is_changed { Some(monitor::next_generation(&transaction)?) } else { None };
             transaction.commit()?;
             Ok((answer, generation))
         };
         let (answer, generation) = run().map_err(|stop| self.inner.site.explain_stop(stop))?;
-        if let Some(lock) = &self.inner.lock {
+        if let (Some(lock), Some(generation)) = (&self.inner.lock, generation) {
             // What is committed is done: a note that cannot be written only makes a later loss harder to notice.
             let _ = lock.note(generation);
         }

@@ -97,6 +97,13 @@ pub(super) fn hidden_from(connection: &Connection) -> rusqlite::Result<Option<St
     connection.prepare_cached("SELECT hidden_from FROM monitor")?.query_row([], |row| maybe_stamp(row, "hidden_from"))
 }
 
+/// Whether [`advance`] would move the watermark.
+pub(super) fn would_advance(connection: &Connection, to: Option<Stamp>) -> rusqlite::Result<bool> {
+    let Some(to) = to else { return Ok(false) };
+    let sql = "SELECT coalesce(watermark < ?1, TRUE) FROM monitor";
+    connection.prepare_cached(sql)?.query_row([to.as_millis()], |row| row.get(0))
+}
+
 /// Alerts of outcomes stamped before this may have been removed; `None`: none ever was.
 pub(super) fn kept_from(connection: &Connection) -> rusqlite::Result<Option<Stamp>> {
     connection.prepare_cached("SELECT kept_from FROM monitor")?.query_row([], |row| maybe_stamp(row, "kept_from"))

@@ -9,7 +9,7 @@ use super::{Store, StoreError, channels, monitor, rule_sets, silences, stuck, th
 use crate::domain::rule::Wait;
 use crate::domain::{
     AlertState, Change, Decision, Diagnosis, Ended, KnownTask, Outcome, OutcomeSet, Redactor, Rule, RuleVerdict,
-    Silences, Stamp, Status, Suppression, Task, Verdict, WebPages, Why, decide,
+    Silences, Stamp, Status, Suppression, Task, Verdict, WebPages, Why, decide, observe,
 };
 
 /// A page of a poll with all that is needed to decide it.
@@ -80,10 +80,27 @@ pub struct RecordedAlert {
 }
 
 impl Store {
-    /// Records a page in one transaction. A page that fails to commit moved nothing.
+    /// Records a page in one transaction. A page that fails to commit moved nothing, and one that holds nothing new writes
+    /// nothing: most polls are such.
     pub async fn record_page(&self, page: PageToRecord) -> Result<Recorded, StoreError> {
+        let looked = self.read(move |connection| Ok((has_news(connection, &page)?, page))).await?;
+        let (true, page) = looked else { return Ok(Recorded::default()) };
         self.write(move |tx| record_page(tx, &page)).await
     }
+}
+
+/// Whether recording the page would change anything. Only the monitor writes what this reads, so it still holds when the
+/// page is recorded.
+fn has_news(connection: &Connection, page: &PageToRecord) -> rusqlite::Result<bool> {
+    if matches!(page.watching, Watching::Begin { .. }) || monitor::would_advance(connection, page.newest)? {
+        return Ok(true);
+    }
+    for task in &page.tasks {
+        if observe(known_task(connection, &task.id)?.as_ref(), task).change != Change::Nothing {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn record_page(tx: &Transaction<'_>, page: &PageToRecord) -> rusqlite::Result<Recorded> {

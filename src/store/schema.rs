@@ -32,7 +32,12 @@ pub(super) fn create(site: &Site, instance: &str) -> Result<(), StoreError> {
     let path = &site.path;
     let draft = new_draft(path)?;
     fill(&draft, instance).map_err(|error| site.explain(&error))?;
-    std::fs::rename(&draft, path).and_then(|()| sync_directory(path)).map_err(|error| StoreError::from_io(path, &error))
+    // What a power cut leaves of a draft is made anew, so it reaches the disk once, whole, before it takes its place.
+    File::open(&draft)
+        .and_then(|draft| draft.sync_all())
+        .and_then(|()| std::fs::rename(&draft, path))
+        .and_then(|()| sync_directory(path))
+        .map_err(|error| StoreError::from_io(path, &error))
 }
 
 /// An empty file beside `path`, readable by its owner alone; what an earlier try left there is gone, its log too.
@@ -59,6 +64,7 @@ pub(super) fn sync_directory(path: &Path) -> std::io::Result<()> {
 
 fn fill(draft: &Path, instance: &str) -> rusqlite::Result<()> {
     let mut connection = Connection::open_with_flags(draft, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "synchronous", "off")?;
     connection.pragma_update(None, "auto_vacuum", "incremental")?;
     let transaction = connection.transaction()?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -81,7 +81,7 @@ impl Client {
         let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https"));
         let host = host.ok_or_else(|| error("its address is none of http:// or https://"))?;
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let mut builder = reqwest::Client::builder()
+        let mut builder = crate::http::client()
             .user_agent(concat!("clearml-alerts/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers(&config.headers)?)
             .timeout(config.timeout)

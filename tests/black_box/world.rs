@@ -170,7 +170,8 @@ impl World {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let address = format!("{}/{endpoint}", self.clearml.url());
-            let request = reqwest::Client::new().post(address).basic_auth(key, Some(secret)).json(body);
+            let request =
+                clearml_alerts::http::client().build().unwrap().post(address).basic_auth(key, Some(secret)).json(body);
             let answer: Value = request.send().await.unwrap().json().await.unwrap();
             assert_eq!(answer["meta"]["result_code"], 200, "{answer}");
             answer["data"].clone()

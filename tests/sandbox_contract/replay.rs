@@ -64,7 +64,7 @@ impl Player {
         clearml.set_time(worlds_start());
         let token = clearml.issue_token(Duration::from_hours(24 * 30));
         Self {
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: clearml_alerts::http::client().no_proxy().build().unwrap(),
             bound: BTreeMap::new(),
             last_token: token.clone(),
             token,

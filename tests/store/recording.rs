@@ -12,7 +12,9 @@ fn the_same_page_again_changes_nothing() {
     let tasks = [task("a", "failed", 1_000), task("b", "in_progress", 1_001), task("c", "failed", 1_002)];
     let first = store.page(&tasks).unwrap();
     assert_eq!((first.changed, first.alerts.len()), (3, 2));
+    let writes = store.sql::<i64>("SELECT generation FROM monitor");
     let again = store.page(&tasks).unwrap();
+    assert_eq!(store.sql::<i64>("SELECT generation FROM monitor"), writes, "a poll without news writes nothing");
     assert_eq!((again.changed, again.alerts.len()), (0, 0));
     assert_eq!(store.sql::<i64>("SELECT count(*) FROM alerts"), 2);
     assert_eq!(store.sql::<i64>("SELECT count(*) FROM transitions"), 3);

@@ -264,7 +264,15 @@ impl SimulatedClearml {
 }
 
 pub(crate) fn append_log(world: &mut World, id: &str, text: &str) -> Result<(), ApiError> {
-    let worker = world.task(id)?.last_worker.clone().unwrap_or_else(|| "sandbox".to_owned());
+    world.task(id)?;
+    add_to_console(world, id, text);
+    tasks::touch(world, id);
+    Ok(())
+}
+
+/// Adds one log event to a task that there is, and leaves the task itself as it is.
+pub(crate) fn add_to_console(world: &mut World, id: &str, text: &str) {
+    let worker = world.task(id).ok().and_then(|task| task.last_worker.clone()).unwrap_or_else(|| "sandbox".to_owned());
     let now = world.now();
     let event = Map::from_iter([
         ("type".to_owned(), json!("log")),
@@ -279,6 +287,4 @@ pub(crate) fn append_log(world: &mut World, id: &str, text: &str) -> Result<(), 
         ("model_event".to_owned(), json!(false)),
     ]);
     world.events.entry(id.to_owned()).or_default().push(event);
-    tasks::touch(world, id);
-    Ok(())
 }

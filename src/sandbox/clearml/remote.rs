@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::control::append_log;
 use super::wire::ApiError;
+use super::world::World;
 use super::{Shared, TaskSeed, Transition, tasks};
 use crate::clock::Clock;
 use crate::domain::{Stamp, Status};
@@ -25,6 +26,23 @@ struct TaskCommand {
     queue: Option<String>,
     #[serde(default)]
     at: Option<Stamp>,
+}
+
+/// A task, or many that come at once.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seeds {
+    Many(Vec<TaskSeed>),
+    One(Box<TaskSeed>),
+}
+
+impl Seeds {
+    fn plant(self, world: &mut World) -> Value {
+        match self {
+            Self::One(seed) => json!({"id": seed.plant(world)}),
+            Self::Many(seeds) => json!({"ids": seeds.into_iter().map(|seed| seed.plant(world)).collect::<Vec<_>>()}),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -48,7 +66,7 @@ pub(crate) fn answer(shared: &Shared, request: &Incoming) -> Answer {
             let world = shared.world();
             Answer::json(200, &json!({"access_key": world.login.access_key, "secret_key": world.login.secret_key}))
         }
-        ("POST", "tasks") => with_body(request, |seed: TaskSeed| Ok(json!({"id": seed.plant(&mut shared.world())}))),
+        ("POST", "tasks") => with_body(request, |seeds: Seeds| Ok(seeds.plant(&mut shared.world()))),
         ("POST", "clock") => with_body(request, |command: ClockCommand| Ok(set_clock(shared, &command))),
         ("POST", "revoke") => {
             let mut world = shared.world();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::control::add_to_console;
 use super::metrics;
 use super::task::SimTask;
 use super::world::World;
@@ -36,6 +37,7 @@ pub struct TaskSeed {
     worker: Option<String>,
     /// By title and series, the values that were reported, in order.
     metrics: Vec<(String, String, Vec<f64>)>,
+    console: Option<String>,
 }
 
 impl TaskSeed {
@@ -177,6 +179,13 @@ impl TaskSeed {
         self
     }
 
+    /// With this on its console.
+    #[must_use]
+    pub fn console(mut self, text: &str) -> Self {
+        self.console = Some(text.to_owned());
+        self
+    }
+
     /// Puts it into the world and returns its ID.
     pub(crate) fn plant(self, world: &mut World) -> String {
         let now = world.now();
@@ -211,6 +220,9 @@ impl TaskSeed {
             (task.last_update, task.last_change) = (stamp, stamp);
         }
         world.upsert(task);
+        if let Some(text) = self.console {
+            add_to_console(world, &id, &text);
+        }
         id
     }
 }
