@@ -107,6 +107,8 @@ pub struct MessageRecord {
     pub message_ts: Option<String>,
     /// It was sent again without knowing whether the first had arrived.
     pub possible_duplicate: bool,
+    /// It is a reply in the thread of the first message about its task.
+    pub in_thread: bool,
     /// The request's body.
     #[serde(skip)]
     pub payload: String,
@@ -195,7 +197,8 @@ fn verdicts(
 }
 
 fn message(connection: &Connection, delivery: i64) -> rusqlite::Result<MessageRecord> {
-    let sql = "SELECT id, kind, form, state, channel_id, message_ts, possible_duplicate, payload
+    let sql = "SELECT id, kind, form, state, channel_id, message_ts, possible_duplicate, payload,
+               follows IS NOT NULL AS in_thread
                FROM deliveries WHERE id = ?1";
     connection.prepare_cached(sql)?.query_row([delivery], |row| {
         Ok(MessageRecord {
@@ -206,6 +209,7 @@ fn message(connection: &Connection, delivery: i64) -> rusqlite::Result<MessageRe
             channel_id: row.get("channel_id")?,
             message_ts: row.get("message_ts")?,
             possible_duplicate: row.get("possible_duplicate")?,
+            in_thread: row.get("in_thread")?,
             payload: row.get("payload")?,
             permalink: None,
         })

@@ -79,6 +79,7 @@ fn as_in_slack(told: &MessageRecord) -> Markup {
         section aria-labelledby="message" {
             h2 #message { "Message" }
             @if told.kind == "digest" { p { "A digest: this message stands for several alerts." } }
+            @if told.in_thread { p { "A reply in the thread of the first message about this task." } }
             @if told.form == Form::Body.as_str() { (message::document(&told.payload)) }
             @else { (message::drawn(&told.payload)) }
             @if told.possible_duplicate { p { "It may be in the channel twice: an answer was lost, and it was sent again." } }

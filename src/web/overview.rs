@@ -117,7 +117,7 @@ fn queue(found: &Found) -> Markup {
         section aria-labelledby="waiting" {
             h2 #waiting { "Waiting" }
             ul.tiles {
-                (tile("pending", "Pending", pending)) @if by_rule > 0 { (tile("pending", "By rule", by_rule)) }
+                (tile("pending", "Pending", pending)) @if by_rule > 0 { (tile("pending", "On hold or quiet", by_rule)) }
                 (tile("held", "Held", held))
                 (tile("unknown", "Answer lost", unknown)) (tile("dead", "Dead", dead))
             }

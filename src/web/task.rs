@@ -9,12 +9,15 @@ use super::alert::{attempt_list, told_at};
 use super::frame::{self, Frame};
 use super::page::{Absent, opened, shown};
 use super::site::Site;
-use crate::domain::AlertState;
 use crate::domain::message::words;
+use crate::domain::{AlertState, console};
 use crate::store::{TaskRecord, TaskStory, TransitionRecord, VerdictRecord};
 
 /// Status changes and verdicts shown, the newest.
 const MOST: usize = 200;
+/// As much is shown of a reason or a message: the end, where an exception names itself.
+const LINES_OF_REASON: usize = 30;
+const CHARACTERS_OF_REASON: usize = 4_000;
 
 pub(super) async fn page(State(site): State<Site>, Path(id): Path<String>) -> Result<Response, Absent> {
     const NONE: Absent = Absent::NotFound(
@@ -107,17 +110,33 @@ fn change(transition: &TransitionRecord) -> Markup {
         "restamp" => " (the same again: not alerted)",
         _ => "",
     };
-    let said = [transition.reason.as_deref(), transition.message.as_deref()];
+    let said = [&transition.reason, &transition.message].map(|words| words.as_deref().map(as_seen).unwrap_or_default());
     html! {
         (frame::time(transition.status_changed)) " "
         strong { (transition.status) } (meaning) ", run " (transition.run) ", seen " (frame::time(transition.seen_at))
-        @for words in said.into_iter().flatten().filter(|words| !words.trim().is_empty()) { p.said { bdi { (words) } } }
+        @for words in said.iter().filter(|words| !words.is_empty()) { p.said { bdi { (words) } } }
     }
+}
+
+/// What a terminal would have shown: a reason may be a line of a console, with its colours.
+fn as_seen(words: &str) -> String {
+    console::tail(words, LINES_OF_REASON, CHARACTERS_OF_REASON).lines.join("\n")
 }
 
 fn left_out(count: usize) -> Markup {
     match count.checked_sub(MOST + 1) {
         Some(more) => html! { p { "The newest " (MOST) "; " (words::number(more + 1)) " earlier ones are left out." } },
         None => html! {},
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_read_without_the_colours_of_its_console() {
+        assert_eq!(as_seen("Error: \u{1b}[31mred\u{1b}[0m\nmore"), "Error: red\nmore");
+        assert_eq!(as_seen(" \n"), "");
     }
 }

@@ -58,6 +58,11 @@ fn one_failure_goes_everywhere_and_no_secret_is_told() {
     assert_eq!(mentions, [format!("<@{ada}>")]);
     let events = receiver.events();
     assert_eq!((events.len(), events[0].document["alert"]["rule"].as_str()), (1, Some("fed")));
+    let fed = world.history(&["--rule", "fed"])[0]["id"].to_string();
+    let shown = world.run(&["history", "--show", &fed]).stdout;
+    for part in [", delivered 20", "\n  \"alert\": {\n", "\"rule\": \"fed\""] {
+        assert!(shown.contains(part), "the document is shown as it was sent: {part} in {shown}");
+    }
     let task = world.history(&[])[0]["task_id"].as_str().unwrap().to_owned();
     let explained = world.run(&["explain", &task, "--config", config]);
     let checked = world.run(&["check", "--config", config]);

@@ -208,11 +208,24 @@ fn a_table_in_a_pipe_has_whole_values_and_no_colours() {
     let lines: Vec<&str> = table.lines().collect();
     assert_eq!(lines.len(), 2, "{table}");
     let header: Vec<&str> = lines[0].split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
-    assert_eq!(header, ["TIME (UTC)", "STATUS", "STATE", "TASK", "PROJECT", "USER", "WHY"]);
+    assert_eq!(header, ["ID", "TIME (UTC)", "STATUS", "STATE", "TASK", "PROJECT", "USER", "WHY"]);
     for value in [long.trim(), "vision/resnet", "failed", "suppressed", "user: `Ada` is among the excluded users"] {
         assert!(lines[1].contains(value), "{table}");
     }
     assert!(!table.contains('\u{1b}') && !table.contains('…'), "{table}");
+}
+
+#[test]
+fn the_number_in_the_table_is_the_one_to_show() {
+    let world = World::new();
+    world.once(&[]);
+    world.failed_task("<b> & *stars*");
+    world.once(&[]);
+    let table = world.run(&["history"]).stdout;
+    let id = table.lines().nth(1).and_then(|line| line.split("  ").next()).unwrap();
+    let shown = world.run(&["history", "--show", id]).stdout;
+    assert!(shown.contains("\nTask failed: <b> & *stars*"), "as in Slack, escapes undone: {shown}");
+    assert!(shown.starts_with(&format!("Alert {id}: sent for ")), "{shown}");
 }
 
 #[test]

@@ -47,9 +47,9 @@ fn lines(ended: &Ended) -> Vec<String> {
 fn the_history_table_fits_the_terminal() {
     let world = remembered();
     for (columns, header) in [
-        (60, &["TIME (UTC)", "STATUS", "STATE", "TASK"][..]),
-        (80, &["TIME (UTC)", "STATUS", "STATE", "TASK", "PROJECT"]),
-        (120, &["TIME (UTC)", "STATUS", "STATE", "TASK", "PROJECT", "USER", "WHY"]),
+        (60, &["ID", "TIME (UTC)", "STATUS", "STATE", "TASK"][..]),
+        (80, &["ID", "TIME (UTC)", "STATUS", "STATE", "TASK", "PROJECT"]),
+        (120, &["ID", "TIME (UTC)", "STATUS", "STATE", "TASK", "PROJECT", "USER", "WHY"]),
     ] {
         let Some(ended) = at_terminal(&world, columns, "history", false) else { return };
         assert_eq!(ended.code, 0, "{ended:?}");

@@ -81,7 +81,14 @@ fn later_outcomes_follow_in_the_thread_and_the_first_message_shows_how_it_stands
     assert!(messages[1..].iter().all(|reply| reply.thread_ts.as_ref() == Some(&messages[0].ts)));
     assert_eq!(messages.iter().map(|message| message.edits).collect::<Vec<_>>(), [4, 0, 0]);
     // An edit is no alert.
-    assert_eq!(world.history(&[]).len(), 3);
+    let rows = world.history(&[]);
+    assert_eq!(rows.len(), 3);
+    let (first_row, reply) = (rows[2]["id"].to_string(), rows[0]["id"].to_string());
+    let show = |id: &str| world.run(&["history", "--show", id]).stdout;
+    assert!(show(&reply).contains("A reply in the thread of the first message about this task"), "{}", show(&reply));
+    assert!(!show(&first_row).contains("thread"), "{}", show(&first_row));
+    let explained = world.run(&["explain", &task]).stdout;
+    assert_eq!(explained.matches(", in the thread: sent").count(), 2, "{explained}");
     println!("{}", messages.iter().map(Message::plain).collect::<Vec<_>>().join("\n\n"));
     once(&world, &config);
     assert_eq!(world.slack.messages(CHANNEL)[0].edits, 4, "nothing new, no edit");

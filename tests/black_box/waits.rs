@@ -311,7 +311,7 @@ fn a_running_service_lets_go_what_it_holds_and_never_calls_it_late() {
     assert!(metrics.contains("clearml_alerts_waiting{state=\"by_rule\"} 1"), "{metrics}");
     assert!(metrics.contains("clearml_alerts_waiting{state=\"pending\"} 0"), "{metrics}");
     assert!(metrics.contains("clearml_alerts_oldest_pending_seconds 0"), "{metrics}");
-    assert!(pages.get("/").body.contains("By rule"), "the status page");
+    assert!(pages.get("/").body.contains("On hold or quiet"), "the status page");
     assert_eq!(pages.get("/readyz").status, 200);
     pass(&world, 120);
     world.wait_for_messages(1);

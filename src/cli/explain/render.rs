@@ -153,7 +153,8 @@ fn verdict_lines(page: &mut Page, verdict: &VerdictRecord) {
         (state, _) => state.to_string(),
     };
     let digest = if alert.digest { ", in a digest" } else { "" };
-    page.line(1, &format!("{head}: alert {} to {}{digest}: {state}", alert.id, alert.channel));
+    let thread = if verdict.message.as_ref().is_some_and(|message| message.in_thread) { ", in the thread" } else { "" };
+    page.line(1, &format!("{head}: alert {} to {}{digest}{thread}: {state}", alert.id, alert.channel));
     cause(page, verdict);
     if let Some(why) = why {
         page.line(3, &why);

@@ -73,6 +73,7 @@ fn message(ts: Option<&str>) -> MessageRecord {
         channel_id: "C0MLALERTS".to_owned(),
         message_ts: ts.map(str::to_owned),
         possible_duplicate: false,
+        in_thread: false,
         payload: "{}".to_owned(),
         permalink: None,
     }

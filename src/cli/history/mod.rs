@@ -66,7 +66,7 @@ fn order(arguments: &HistoryArguments, store: &Store) -> anyhow::Result<Order> {
         return Ok(Order::Newest);
     };
     let place = store.place_of(alert)?;
-    let told = || UsageError(format!("--before: there is no alert {alert}; `history --format json` shows the numbers"));
+    let told = || UsageError(format!("--before: there is no alert {alert}; `history` shows the numbers"));
     Ok(Order::OlderThan(place.ok_or_else(told)?))
 }
 

@@ -6,10 +6,11 @@ use crate::cli::arguments::Format;
 use crate::cli::exit::Exit;
 use crate::cli::start::Context;
 use crate::cli::{UsageError, output};
-use crate::domain::Outcome;
+use crate::domain::delivery::Form;
 use crate::domain::message::draw::{self, BarColour};
 use crate::domain::message::words;
-use crate::domain::text::single_line;
+use crate::domain::text::{is_invisible_control, single_line};
+use crate::domain::{Lane, Outcome};
 use crate::store::{Store, VerdictRecord};
 
 /// Columns of a drawn message where the output is no terminal, and the most on one.
@@ -17,7 +18,7 @@ const COLUMNS: usize = 100;
 
 pub(super) fn run(store: &Store, alert: i64, format: Format, context: &Context) -> anyhow::Result<Exit> {
     let Some(verdict) = store.verdict_now(alert)? else {
-        let told = format!("there is no alert {alert}; `clearml-alerts history --format json` shows the numbers");
+        let told = format!("there is no alert {alert}; `clearml-alerts history` shows the numbers");
         return Err(UsageError(told).into());
     };
     let text = match format {
@@ -25,7 +26,8 @@ pub(super) fn run(store: &Store, alert: i64, format: Format, context: &Context) 
             let width = output::width();
             let has_colours =
                 width.is_some() && context.environment().variable("NO_COLOR").is_none_or(|v| v.is_empty());
-            in_words(&verdict, width.map_or(COLUMNS, usize::from).min(COLUMNS), has_colours)
+            output::report(&in_words(&verdict))?;
+            message(&verdict, width.map_or(COLUMNS, usize::from).min(COLUMNS), has_colours)
         }
         Format::Json => serde_json::to_string_pretty(&with_payload(&verdict)?)? + "\n",
         Format::Jsonl => with_payload(&verdict)?.to_string() + "\n",
@@ -44,12 +46,17 @@ fn with_payload(verdict: &VerdictRecord) -> anyhow::Result<Value> {
     Ok(record)
 }
 
-fn in_words(verdict: &VerdictRecord, columns: usize, has_colours: bool) -> String {
+/// Where it stands, and why.
+fn in_words(verdict: &VerdictRecord) -> String {
     let alert = &verdict.alert;
-    let mut text = format!("Alert {}: {} for {}", alert.id, alert.state, alert.channel);
+    let mut text = format!("Alert {}: {} for {}", alert.id, alert.state, single_line(&alert.channel));
     if let Some(at) = alert.sent_at {
         let late = words::duration(at.since(alert.status_changed));
-        text.push_str(&format!(", in Slack {at}, {late} after the status changed"));
+        let place = if is_webhook(verdict) { "delivered" } else { "in Slack" };
+        text.push_str(&format!(", {place} {at}, {late} after the status changed"));
+    }
+    if verdict.message.as_ref().is_some_and(|message| message.in_thread) {
+        text.push_str("\nA reply in the thread of the first message about this task");
     }
     if let Some(reason) = &alert.reason {
         text.push_str(&format!("\n{}", single_line(reason)));
@@ -60,15 +67,39 @@ fn in_words(verdict: &VerdictRecord, columns: usize, has_colours: bool) -> Strin
             alert.cause_detail.as_deref().map_or_else(String::new, in_brackets)
         ));
     }
-    text.push_str(&format!("\nTask {} {}\n", alert.task_id, alert.url.as_deref().unwrap_or_default()));
-    match &verdict.message {
-        None => text.push_str("\nThere is no message: none was composed.\n"),
-        Some(message) => {
-            let drawn = drawn(&message.payload, columns, has_colours.then(|| colour(alert.status)));
-            text.push_str(&format!("\n{drawn}\n"));
-        }
+    text.push_str(&format!("\nTask {}\n", alert.task_id));
+    if let Some(url) = &alert.url {
+        text.push_str(&format!("{}\n", single_line(url)));
     }
-    text
+    text + "\n"
+}
+
+fn is_webhook(verdict: &VerdictRecord) -> bool {
+    matches!(Lane::of(&verdict.alert.channel), Lane::Webhook(_))
+}
+
+fn message(verdict: &VerdictRecord, columns: usize, has_colours: bool) -> String {
+    match &verdict.message {
+        None => "There is no message: none was composed.\n".to_owned(),
+        Some(message) if message.form == Form::Body.as_str() => document(&message.payload),
+        Some(message) => drawn(&message.payload, columns, has_colours.then(|| colour(verdict.alert.status))) + "\n",
+    }
+}
+
+/// The document of a webhook, as it was sent but for the layout.
+fn document(payload: &str) -> String {
+    let laid_out = serde_json::from_str::<Value>(payload).and_then(|document| serde_json::to_string_pretty(&document));
+    let text = laid_out.unwrap_or_else(|_| payload.to_owned());
+    text.lines().map(|line| line.chars().map(harmless).collect::<String>() + "\n").collect()
+}
+
+/// What a terminal would obey, or show as something else, as JSON writes it in letters.
+fn harmless(letter: char) -> String {
+    if letter.is_control() || is_invisible_control(letter) {
+        format!("\\u{:04x}", u32::from(letter))
+    } else {
+        letter.to_string()
+    }
 }
 
 fn in_brackets(detail: &str) -> String {

@@ -87,6 +87,7 @@ pub(super) fn second(stamp: Stamp) -> String {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ColumnKind {
+    Id,
     Time,
     Status,
     State,
@@ -100,7 +101,7 @@ impl ColumnKind {
     /// The columns that there is room for.
     fn shown(width: Option<u16>) -> Vec<Self> {
         let room_for = |columns: u16| width.is_none_or(|width| width >= columns);
-        let mut shown = vec![Self::Time, Self::Status, Self::State, Self::Task];
+        let mut shown = vec![Self::Id, Self::Time, Self::Status, Self::State, Self::Task];
         if room_for(ROOM_FOR_PROJECT) {
             shown.push(Self::Project);
         }
@@ -112,6 +113,7 @@ impl ColumnKind {
 
     fn title(self) -> &'static str {
         match self {
+            Self::Id => "ID",
             Self::Time => "TIME (UTC)",
             Self::Status => "STATUS",
             Self::State => "STATE",
@@ -125,6 +127,7 @@ impl ColumnKind {
     fn cell(self, alert: &AlertRecord, width: Option<u16>) -> String {
         let or_dash = |value: &Option<String>| value.as_deref().map_or_else(|| "-".to_owned(), text::single_line);
         match self {
+            Self::Id => alert.id.to_string(),
             Self::Time => time(alert.status_changed, width),
             Self::Status => words::outcome(alert.status).to_owned(),
             Self::State => alert.state.to_string(),
@@ -140,7 +143,7 @@ impl ColumnKind {
     /// How much of the room that is left it gets; 0 for what is never cut.
     fn weight(self) -> usize {
         match self {
-            Self::Time | Self::Status | Self::State => 0,
+            Self::Id | Self::Time | Self::Status | Self::State => 0,
             Self::Task => 5,
             Self::Why => 4,
             Self::Project | Self::User => 3,
@@ -152,7 +155,7 @@ impl ColumnKind {
 fn time(stamp: Stamp, width: Option<u16>) -> String {
     let shape = match width {
         None => return second(stamp),
-        Some(width) if width < ROOM_FOR_PROJECT => "%m-%d %H:%M",
+        Some(width) if width < ROOM_FOR_REASON => "%m-%d %H:%M",
         Some(_) => "%Y-%m-%d %H:%M",
     };
     stamp.to_timestamp().strftime(shape).to_string()

@@ -122,7 +122,12 @@ fn rich_text(element: &Value) -> String {
 fn text_of(text: Option<&Value>) -> String {
     let Some(text) = text else { return String::new() };
     let content = text.get("text").and_then(Value::as_str).unwrap_or_default();
-    if text.get("type").and_then(Value::as_str) == Some("mrkdwn") { spoken(content) } else { content.to_owned() }
+    // Slack reads the escapes in a plain text too.
+    if text.get("type").and_then(Value::as_str) == Some("mrkdwn") {
+        spoken(content)
+    } else {
+        mrkdwn::unescaped(content)
+    }
 }
 
 /// mrkdwn as it reads: labels for links, names for mentions, no emphasis marks, escapes undone.
@@ -201,6 +206,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn escapes_are_undone_in_plain_text_as_in_any() {
+        let header = json!({"type": "header", "text": {"type": "plain_text", "text": "&lt;b&gt; &amp; *stars*"}});
+        let section = json!({"type": "section", "text": {"type": "mrkdwn", "text": "&lt;b&gt; &amp;amp;"}});
+        assert_eq!(message("", &[header, section], 40), "<b> & *stars*\n<b> &amp;");
+    }
 
     #[test]
     fn no_value_speaks_to_the_terminal() {
