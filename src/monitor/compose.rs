@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::consoles::Seen;
+use super::consoles::{SEARCHED_CHARACTERS, SEARCHED_LINES, Seen};
 use super::deliver::{Deliverer, Next};
 use super::error::MonitorError;
 use super::follow::{Placed, in_thread};
@@ -15,7 +15,7 @@ use crate::domain::message::{
     self, AlertMessage, SilenceNotice, StartNotice, compose_alert, compose_silence_end, compose_start,
 };
 use crate::domain::rule::Style;
-use crate::domain::{Diagnosis, FirstMessage, PendingAlert, Redactor, Task, Why};
+use crate::domain::{Diagnosis, FirstMessage, PendingAlert, Redactor, Task, Why, console};
 use crate::store::{DeliveryKind, DigestSeries, Method, NewDelivery, SilenceSummary};
 use crate::webhook::event::{self, AlertEvent, Envelope};
 
@@ -217,8 +217,27 @@ impl Deliverer {
     }
 }
 
-/// The task with reason and message as they may be shown.
-fn without_secrets(task: &Task, redactor: &Redactor) -> Task {
-    let clean = |words: &Option<String>| words.as_deref().map(|words| redactor.redact(words).into_owned());
+/// The task with reason and message as they may be shown: without secrets, and without the colours of a console.
+pub(super) fn without_secrets(task: &Task, redactor: &Redactor) -> Task {
+    let clean = |words: &Option<String>| {
+        let seen = console::tail(words.as_deref()?, SEARCHED_LINES, SEARCHED_CHARACTERS).lines.join("\n");
+        Some(redactor.redact(&seen).into_owned())
+    };
     Task { status_reason: clean(&task.status_reason), status_message: clean(&task.status_message), ..task.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Status;
+    use crate::domain::decide::tests::task;
+
+    #[test]
+    fn a_reason_is_told_without_colours_and_without_secrets() {
+        let reason = "\u{1b}[31mValueError\u{1b}[0m: password=hunter2\nsecond line";
+        let failed = Task { status_reason: Some(reason.to_owned()), ..task(Status::Failed) };
+        let shown = without_secrets(&failed, &Redactor::new(Vec::new())).status_reason.unwrap();
+        assert!(shown.starts_with("ValueError: password=") && shown.ends_with("\nsecond line"), "{shown:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
 }

@@ -14,9 +14,9 @@ const USUAL_CHARACTERS: usize = 2_400;
 /// Characters of console where a rule wants more lines than usual; the rest of the message must fit too.
 const MOST_CHARACTERS: usize = 2_900;
 /// Lines of console in which secrets are looked for.
-const SEARCHED_LINES: usize = 20_000;
+pub(super) const SEARCHED_LINES: usize = 20_000;
 /// Characters of console in which secrets are looked for.
-const SEARCHED_CHARACTERS: usize = 256 * 1024;
+pub(super) const SEARCHED_CHARACTERS: usize = 256 * 1024;
 /// A console is waited for no longer than this.
 const CONSOLE_PATIENCE: Duration = Duration::from_secs(10);
 

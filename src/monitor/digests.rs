@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::compose::without_secrets;
 use super::deliver::Deliverer;
 use super::error::MonitorError;
 use super::lanes::Target;
@@ -172,7 +173,7 @@ fn common_times(styles: &[&Style]) -> Times {
 }
 
 fn digest_item(alert: &PendingAlert, redactor: &Redactor) -> DigestItem {
-    let task = &alert.task;
+    let task = without_secrets(&alert.task, redactor);
     DigestItem {
         task_name: task.name.clone(),
         project: task.project_label().map(str::to_owned),
@@ -182,7 +183,7 @@ fn digest_item(alert: &PendingAlert, redactor: &Redactor) -> DigestItem {
         iteration: task.last_iteration,
         reason: match &alert.why {
             Some(why) if !why.detail.is_empty() => Some(why.detail.clone()),
-            _ => message::first_reason(task).map(|reason| redactor.redact(reason).into_owned()),
+            _ => message::first_reason(&task).map(str::to_owned),
         },
         cause: alert.why.as_ref().map(|why| why.cause).filter(|cause| *cause != Cause::Unknown),
         url: alert.url.clone(),

@@ -74,9 +74,7 @@ fn told_in_one_digest(world: &World) {
 
 #[test]
 fn a_hold_that_is_over_is_told_once_wherever_the_program_dies() {
-    for point in
-        ["before_commit", "before_release", "released", "payload_stored", "attempt_recorded", "answer_not_recorded"]
-    {
+    for point in ["before_release", "released", "payload_stored", "attempt_recorded", "answer_not_recorded"] {
         assert!(dies_at(point, "hold = '2m'", over, each_told_once) > 0, "{point} was never reached");
     }
 }
