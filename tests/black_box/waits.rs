@@ -341,3 +341,34 @@ fn a_reload_leaves_what_waits_its_time_and_moves_it_along() {
     assert_eq!(titles(&world, CHANNEL), ["Task failed: resnet50"], "of the rule that is gone");
     world.assert_no_violations();
 }
+
+#[test]
+fn after_clearmls_clock_was_set_back_a_wait_is_over_rather_than_endless() {
+    let (world, config) = at("2026-12-22T12:00:00Z", &rule("r", HOLD));
+    world.failed_task("resnet50");
+    once(&world, &config);
+    world.clearml.set_time(Stamp::parse(NOON).unwrap());
+    once(&world, &config);
+    assert_eq!(titles(&world, CHANNEL), ["Task failed: resnet50"], "nobody waits a month for two minutes");
+}
+
+#[test]
+fn what_is_stuck_at_night_is_told_in_the_morning_and_what_is_urgent_at_once() {
+    let stuck = "stuck = { silent = '1h' }\n";
+    let calm = format!("{stuck}{QUIET}channel = '#calm'\n");
+    let rules = rule("calm", &calm) + &rule("urgent", &format!("{stuck}{QUIET}urgent = true\n"));
+    let world = World::new();
+    world.slack.add_channel(Channel::public("calm"));
+    world.clearml.set_time(Stamp::parse(NIGHT).unwrap());
+    let config = file(&world, &rules);
+    once(&world, &config);
+    world.running_task("resnet50");
+    once(&world, &config);
+    pass(&world, 3_700);
+    once(&world, &config);
+    assert_eq!(titles(&world, CHANNEL), ["Task stuck: resnet50"]);
+    assert_eq!(titles(&world, "calm"), Vec::<String>::new());
+    world.clearml.set_time(Stamp::parse("2026-11-23T06:00:00Z").unwrap());
+    once(&world, &config);
+    assert_eq!(titles(&world, "calm"), ["Task stuck: resnet50"]);
+}
