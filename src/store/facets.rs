@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::conditions::Conditions;
 use super::exclusion::Exclusion;
-use super::fold::holds;
+use super::fitting::fits;
 use super::history::{HistoryFilter, Place};
 use super::names::Numbers;
 use super::rows::{count, stamp};
@@ -22,29 +22,42 @@ pub(super) struct Facets {
     columns: &'static [&'static str],
     /// Which alerts it holds, where it does not hold all.
     holds: &'static str,
+    /// Whether it ends with the project, of which it does not begin with one.
+    pub(super) tells_project: bool,
 }
 
 /// Values of an index's first columns.
-type Beginning = Vec<Value>;
+pub(super) type Beginning = Vec<Value>;
 
-const SILENCE: Facets =
-    Facets { index: "alerts_by_silence", columns: &["silence_id"], holds: " AND a.silence_id IS NOT NULL" };
-const KIND: Facets =
-    Facets { index: "alerts_by_kind", columns: &["state", "outcome", "rule", "channel", "filter", "cause"], holds: "" };
+const SILENCE: Facets = Facets {
+    index: "alerts_by_silence",
+    columns: &["silence_id"],
+    holds: " AND a.silence_id IS NOT NULL",
+    tells_project: false,
+};
+const KIND: Facets = Facets {
+    index: "alerts_by_kind",
+    columns: &["state", "outcome", "rule", "channel", "filter", "cause"],
+    holds: "",
+    tells_project: false,
+};
 const REASON: Facets = Facets {
     index: "alerts_by_reason",
     columns: &["reason", "state", "outcome", "rule", "channel", "filter", "cause"],
     holds: " AND a.reason IS NOT NULL",
+    tells_project: false,
 };
 const USER: Facets = Facets {
     index: "alerts_by_user",
     columns: &["user_id", "user", "state", "outcome", "rule", "channel", "filter", "cause"],
     holds: "",
+    tells_project: true,
 };
 const PROJECT: Facets = Facets {
     index: "alerts_by_project",
     columns: &["project_id", "project", "user_id", "user", "state", "outcome", "rule", "channel", "filter", "cause"],
     holds: "",
+    tells_project: false,
 };
 
 impl Facets {
@@ -100,6 +113,13 @@ impl Facets {
         let is_last = |column: &&str| !matches!(*column, "project_id" | "user_id") && asked(column);
         let many = self.columns.iter().rposition(is_last).map_or(self.columns.len(), |last| last + 1);
         Self { columns: &self.columns[..many], ..self }
+    }
+
+    /// The same index, but only as many columns of it as a count by one of them needs.
+    pub(super) fn cut_to_count(self, filter: &HistoryFilter, by: Option<&str>) -> Self {
+        let counted = |column: &&str| *column == "state" || Some(*column) == by;
+        let last = self.columns.iter().rposition(counted).map_or(0, |last| last + 1);
+        Self { columns: &self.columns[..last.max(self.cut_to(filter).columns.len())], ..self }
     }
 
     /// Whether there are more than `most` alerts behind the beginnings.
@@ -166,17 +186,73 @@ impl Facets {
         Ok(numbers)
     }
 
+    /// How many alerts of a span stand behind each beginning; of all times without one.
+    pub(super) fn count_each(
+        self,
+        connection: &Connection,
+        beginnings: &[Beginning],
+        span: Option<Span>,
+        mut tell: impl FnMut(&Beginning, i64),
+    ) -> rusqlite::Result<()> {
+        let mut statement = connection.prepare_cached(&self.counting("count(*)", span))?;
+        for beginning in beginnings {
+            let values = beginning.iter().cloned().chain(span.into_iter().flat_map(Span::values));
+            tell(beginning, statement.query_row(params_from_iter(values), |row| row.get(0))?);
+        }
+        Ok(())
+    }
+
+    /// When each alert of a span ended and was sent, behind each beginning, and its project where that is told behind all.
+    pub(super) fn each(
+        self,
+        connection: &Connection,
+        beginnings: &[Beginning],
+        span: Option<Span>,
+        mut tell: impl FnMut(&Beginning, i64, Option<i64>, Option<&str>),
+    ) -> rusqlite::Result<()> {
+        let mut statement = connection.prepare_cached(&self.counting(self.each_tells(), span))?;
+        for beginning in beginnings {
+            let values = beginning.iter().cloned().chain(span.into_iter().flat_map(Span::values));
+            let mut rows = statement.query(params_from_iter(values))?;
+            while let Some(row) = rows.next()? {
+                tell(beginning, row.get(0)?, row.get(1)?, row.get_ref(2)?.as_str_or_null()?);
+            }
+        }
+        Ok(())
+    }
+
+    const fn each_tells(self) -> &'static str {
+        if self.tells_project { "a.status_changed, a.sent_at, a.project" } else { "a.status_changed, a.sent_at, NULL" }
+    }
+
+    /// The value of a column in a beginning; `None` where it has none.
+    pub(super) fn text_in<'a>(self, beginning: &'a Beginning, column: &str) -> Option<&'a str> {
+        let position = self.columns.iter().position(|each| *each == column)?;
+        match beginning.get(position) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether its beginnings tell a column.
+    pub(super) fn has(self, column: &str) -> bool {
+        self.columns.contains(&column)
+    }
+
     /// What is asked along the index, for its plans.
     #[cfg(test)]
     pub(super) fn asked(self) -> Vec<(String, Vec<Value>)> {
         let filter = HistoryFilter::default();
-        let span = Span::of(&filter, super::history::Order::Newest).into_iter();
+        let span = Span::of(&filter, super::history::Order::Newest);
         let values = |columns: usize| vec![Value::from(1); columns];
         let all = self.columns.len();
-        let first = values(all).into_iter().chain(span.flat_map(Span::values)).chain([50.into()]).collect();
+        let counted: Vec<Value> = values(all).into_iter().chain(span.into_iter().flat_map(Span::values)).collect();
+        let first = counted.iter().cloned().chain([50.into()]).collect();
         let mut asked = vec![(self.question("true", "a.status_changed DESC, a.id DESC"), first)];
         asked.extend((0..all).map(|column| (self.next(column, " AND a.{} > ?"), values(column + 1))));
         asked.extend((0..all).map(|column| (self.next(column, ""), values(column))));
+        let counting = ["count(*)", self.each_tells()].map(|what| (self.counting(what, span), counted.clone()));
+        asked.extend(counting.into_iter().filter(|_| self.has("state")));
         asked
     }
 
@@ -189,9 +265,15 @@ impl Facets {
         )
     }
 
+    /// Something of every row of a span behind one beginning.
+    fn counting(self, what: &str, span: Option<Span>) -> String {
+        let within = span.map_or("true", |_| Span::CLAUSE);
+        format!("SELECT {what} FROM {} AND {within}", self.rows())
+    }
+
     /// The next value of a column; `{}` in `behind` is its name.
     fn next(self, column: usize, behind: &str) -> String {
-        let Self { index, columns, holds } = self;
+        let Self { index, columns, holds, .. } = self;
         let (before, name) = (begins(&columns[..column]), columns[column]);
         let behind = behind.replace("{}", name);
         format!(
@@ -265,49 +347,4 @@ impl Leaper<'_> {
         let values = beginning.iter().chain(at.filter(|at| **at != Value::Null));
         self.connection.prepare_cached(sql)?.query_row(params_from_iter(values), |row| row.get(0)).optional()
     }
-}
-
-/// Whether the last value of a beginning is one that the filter lets through: what the SQL of [`Conditions`] says, in Rust.
-fn fits(filter: &HistoryFilter, columns: &[&str], beginning: &[Value]) -> bool {
-    let text = |value: Option<&Value>| match value {
-        Some(Value::Text(text)) => text.clone(),
-        _ => String::new(),
-    };
-    let is_known = beginning.last().is_some_and(|value| *value != Value::Null);
-    let last = text(beginning.last());
-    let before = text(beginning.iter().rev().nth(1));
-    let one_of = |words: &mut dyn Iterator<Item = &str>| {
-        let mut words = words.peekable();
-        words.peek().is_none() || (is_known && words.any(|word| word == last))
-    };
-    let named = |part: &str| (is_known && holds(&last, part)) || before == *part;
-    let any_named = |parts: &[String]| parts.is_empty() || parts.iter().any(|part| named(part));
-    let bare = |channel: &str| channel.trim_start_matches('#').to_owned();
-    let fits = match columns.get(beginning.len().saturating_sub(1)).copied() {
-        Some("silence_id") => filter.silence.is_none_or(|silence| beginning.last() == Some(&silence.into())),
-        Some("state") => one_of(&mut filter.states.iter().map(|state| state.as_str())),
-        Some("outcome") => one_of(&mut filter.statuses.iter().map(|status| status.as_str())),
-        Some("rule") => one_of(&mut filter.rules.iter().map(String::as_str)),
-        Some("cause") => one_of(&mut filter.causes.iter().map(|cause| cause.as_str())),
-        Some("filter") => one_of(&mut filter.filters.iter().map(|filter| filter.as_str())),
-        Some("channel") => {
-            filter.channels.is_empty() || filter.channels.iter().any(|channel| bare(channel) == bare(&last))
-        }
-        Some("project") => any_named(&filter.projects),
-        Some("user") => any_named(&filter.users),
-        Some("reason") => filter.reasons.is_empty() || filter.reasons.iter().any(|part| holds(&last, part)),
-        _ => true,
-    };
-    let excluded = filter.not.iter().any(|not| match (columns.get(beginning.len().saturating_sub(1)).copied(), not) {
-        (Some("state"), Exclusion::State(state)) => last == state.as_str(),
-        (Some("outcome"), Exclusion::Status(status)) => last == status.as_str(),
-        (Some("rule"), Exclusion::Rule(rule)) => last == *rule,
-        (Some("filter"), Exclusion::Filter(filter)) => last == filter.as_str(),
-        (Some("cause"), Exclusion::Cause(cause)) => last == cause.as_str(),
-        (Some("channel"), Exclusion::Channel(channel)) => bare(&last) == bare(channel),
-        (Some("project"), Exclusion::Project(part)) | (Some("user"), Exclusion::User(part)) => named(part),
-        (Some("reason"), Exclusion::Reason(part)) => holds(&last, part),
-        _ => false,
-    });
-    fits && !excluded
 }
