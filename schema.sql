@@ -148,10 +148,22 @@ CREATE INDEX alerts_dead ON alerts (id) WHERE state = 'dead' AND dropped_at IS N
 -- it the first of some three, so that one or two characters are found by what three characters begin with.
 CREATE VIRTUAL TABLE alert_names USING fts5 (task_name, content = '', columnsize = 0, detail = none, tokenize = 'trigram');
 CREATE VIRTUAL TABLE alert_name_threes USING fts5vocab (alert_names, instance);
-CREATE TRIGGER alert_named AFTER INSERT ON alerts BEGIN
+-- Each addition to that index costs as much as many at once do, so names are added in lots; the newest few are looked at one
+-- by one.
+CREATE TABLE alert_names_added (
+    id              INTEGER PRIMARY KEY CHECK (id = 1),
+    up_to           INTEGER NOT NULL    -- the number of the newest alert whose name was added
+) STRICT;
+INSERT INTO alert_names_added (id, up_to) VALUES (1, 0);
+CREATE TRIGGER alerts_named AFTER INSERT ON alerts WHEN new.id >= (SELECT up_to FROM alert_names_added) + 32 BEGIN
+    INSERT INTO alert_names (rowid, task_name)
+        SELECT id, task_name || '  ' FROM alerts WHERE id > (SELECT up_to FROM alert_names_added) AND id <= new.id;
+    UPDATE alert_names_added SET up_to = new.id;
+END;
+CREATE TRIGGER alert_named AFTER INSERT ON alerts WHEN new.id < (SELECT up_to FROM alert_names_added) BEGIN
     INSERT INTO alert_names (rowid, task_name) VALUES (new.id, new.task_name || '  ');
 END;
-CREATE TRIGGER alert_unnamed AFTER DELETE ON alerts BEGIN
+CREATE TRIGGER alert_unnamed AFTER DELETE ON alerts WHEN old.id <= (SELECT up_to FROM alert_names_added) BEGIN
     INSERT INTO alert_names (alert_names, rowid, task_name) VALUES ('delete', old.id, old.task_name || '  ');
 END;
 

@@ -20,7 +20,7 @@ use clearml_alerts::store::{Access, Exclusion, GroupBy, HistoryFilter, Order, Pl
 const MANY_ALERTS: &str = include_str!("../many_alerts.sql");
 const RUNS: usize = 5;
 /// Indices that only pages of history need.
-const OF_HISTORY: [&str; 14] = [
+const OF_HISTORY: [&str; 16] = [
     "INDEX alerts_by_project",
     "INDEX alerts_by_user",
     "INDEX alerts_by_kind",
@@ -28,8 +28,10 @@ const OF_HISTORY: [&str; 14] = [
     "INDEX alerts_counted",
     "INDEX alerts_late",
     "TRIGGER alert_named",
+    "TRIGGER alerts_named",
     "TABLE alert_name_threes",
     "TABLE alert_names",
+    "TABLE alert_names_added",
     "TRIGGER alert_counted",
     "TRIGGER alert_counted_anew",
     "TRIGGER alert_uncounted",
@@ -106,7 +108,12 @@ fn counts(alerts: u32) -> Vec<(&'static str, HistoryFilter, Option<GroupBy>)> {
             HistoryFilter { tasks: some("run 765432"), ..all() },
             Some(GroupBy::Project),
         ),
-        ("--group-by project --user (reads all)", user(), Some(GroupBy::Project)),
+        ("--group-by project --user", user(), Some(GroupBy::Project)),
+        (
+            "--group-by project --rule nightly (reads all)",
+            HistoryFilter { rules: some("nightly"), ..all() },
+            Some(GroupBy::Project),
+        ),
     ]
 }
 

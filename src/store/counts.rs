@@ -144,7 +144,7 @@ fn date(day: i64) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn alike<'a>(name: Option<&'a str>, day: i64, state: AlertState, alerts: i64) -> Alike<'a> {
+    fn alike(name: Option<&str>, day: i64, state: AlertState, alerts: i64) -> Alike<'_> {
         Alike { name, outcome: "failed", day, states: States::of(state, alerts) }
     }
 

@@ -19,7 +19,7 @@ const MOST_LEAPS: u32 = 8_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Facets {
     index: &'static str,
-    columns: &'static [&'static str],
+    pub(super) columns: &'static [&'static str],
     /// Which alerts it holds, where it does not hold all.
     holds: &'static str,
     /// Whether it ends with the project, of which it does not begin with one.
@@ -112,14 +112,12 @@ impl Facets {
         };
         let is_last = |column: &&str| !matches!(*column, "project_id" | "user_id") && asked(column);
         let many = self.columns.iter().rposition(is_last).map_or(self.columns.len(), |last| last + 1);
-        Self { columns: &self.columns[..many], ..self }
+        self.with_columns(many)
     }
 
-    /// The same index, but only as many columns of it as a count by one of them needs.
-    pub(super) fn cut_to_count(self, filter: &HistoryFilter, by: Option<&str>) -> Self {
-        let counted = |column: &&str| *column == "state" || Some(*column) == by;
-        let last = self.columns.iter().rposition(counted).map_or(0, |last| last + 1);
-        Self { columns: &self.columns[..last.max(self.cut_to(filter).columns.len())], ..self }
+    /// The same index, but only so many columns of it.
+    pub(super) fn with_columns(self, many: usize) -> Self {
+        Self { columns: &self.columns[..many], ..self }
     }
 
     /// Whether there are more than `most` alerts behind the beginnings.
@@ -186,59 +184,6 @@ impl Facets {
         Ok(numbers)
     }
 
-    /// How many alerts of a span stand behind each beginning; of all times without one.
-    pub(super) fn count_each(
-        self,
-        connection: &Connection,
-        beginnings: &[Beginning],
-        span: Option<Span>,
-        mut tell: impl FnMut(&Beginning, i64),
-    ) -> rusqlite::Result<()> {
-        let mut statement = connection.prepare_cached(&self.counting("count(*)", span))?;
-        for beginning in beginnings {
-            let values = beginning.iter().cloned().chain(span.into_iter().flat_map(Span::values));
-            tell(beginning, statement.query_row(params_from_iter(values), |row| row.get(0))?);
-        }
-        Ok(())
-    }
-
-    /// When each alert of a span ended and was sent, behind each beginning, and its project where that is told behind all.
-    pub(super) fn each(
-        self,
-        connection: &Connection,
-        beginnings: &[Beginning],
-        span: Option<Span>,
-        mut tell: impl FnMut(&Beginning, i64, Option<i64>, Option<&str>),
-    ) -> rusqlite::Result<()> {
-        let mut statement = connection.prepare_cached(&self.counting(self.each_tells(), span))?;
-        for beginning in beginnings {
-            let values = beginning.iter().cloned().chain(span.into_iter().flat_map(Span::values));
-            let mut rows = statement.query(params_from_iter(values))?;
-            while let Some(row) = rows.next()? {
-                tell(beginning, row.get(0)?, row.get(1)?, row.get_ref(2)?.as_str_or_null()?);
-            }
-        }
-        Ok(())
-    }
-
-    const fn each_tells(self) -> &'static str {
-        if self.tells_project { "a.status_changed, a.sent_at, a.project" } else { "a.status_changed, a.sent_at, NULL" }
-    }
-
-    /// The value of a column in a beginning; `None` where it has none.
-    pub(super) fn text_in<'a>(self, beginning: &'a Beginning, column: &str) -> Option<&'a str> {
-        let position = self.columns.iter().position(|each| *each == column)?;
-        match beginning.get(position) {
-            Some(Value::Text(text)) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// Whether its beginnings tell a column.
-    pub(super) fn has(self, column: &str) -> bool {
-        self.columns.contains(&column)
-    }
-
     /// What is asked along the index, for its plans.
     #[cfg(test)]
     pub(super) fn asked(self) -> Vec<(String, Vec<Value>)> {
@@ -265,12 +210,6 @@ impl Facets {
         )
     }
 
-    /// Something of every row of a span behind one beginning.
-    fn counting(self, what: &str, span: Option<Span>) -> String {
-        let within = span.map_or("true", |_| Span::CLAUSE);
-        format!("SELECT {what} FROM {} AND {within}", self.rows())
-    }
-
     /// The next value of a column; `{}` in `behind` is its name.
     fn next(self, column: usize, behind: &str) -> String {
         let Self { index, columns, holds, .. } = self;
@@ -282,7 +221,7 @@ impl Facets {
     }
 
     /// The rows behind one beginning.
-    fn rows(self) -> String {
+    pub(super) fn rows(self) -> String {
         format!("alerts AS a INDEXED BY {} WHERE {}{}", self.index, begins(self.columns), self.holds)
     }
 }

@@ -14,6 +14,7 @@ mod deliveries;
 mod error;
 mod exclusion;
 mod explain;
+mod facet_counts;
 mod facets;
 mod file;
 mod fitting;

@@ -58,7 +58,7 @@ impl Names {
         Ok(found)
     }
 
-    /// At most `most` by name, and as many by ID.
+    /// The newest, whose names are not in the index yet, at most `most` by name, and as many by ID.
     fn each(&self, connection: &Connection, most: i64, mut found: impl FnMut(i64)) -> rusqlite::Result<()> {
         let mut read = |sql: &str, values: &[Value]| -> rusqlite::Result<()> {
             let mut statement = connection.prepare_cached(sql)?;
@@ -68,6 +68,7 @@ impl Names {
             }
             Ok(())
         };
+        read(NOT_ADDED_YET, &[])?;
         if let Some(expression) = &self.expression {
             read(BY_NAME, &[expression.clone().into(), most.into()])?;
         }
@@ -81,6 +82,7 @@ impl Names {
     }
 }
 
+const NOT_ADDED_YET: &str = "SELECT id FROM alerts WHERE id > (SELECT up_to FROM alert_names_added)";
 const BY_NAME: &str = "SELECT rowid FROM alert_names WHERE alert_names MATCH ? LIMIT ?";
 const BY_SHORT_NAME: &str = "SELECT doc FROM alert_name_threes WHERE term >= ? AND term < ? LIMIT ?";
 const BY_ID: &str = "SELECT id FROM alerts INDEXED BY alerts_by_task WHERE task_id >= ? AND task_id < ? LIMIT ?";

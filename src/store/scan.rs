@@ -46,7 +46,7 @@ fn candidates(connection: &Connection, filter: &HistoryFilter) -> rusqlite::Resu
 
 fn question(filter: &HistoryFilter, by: GroupBy, candidates: Option<&[i64]>) -> (String, Vec<Value>) {
     let conditions = Conditions::of(filter);
-    let along = if is_covered(filter) { " INDEXED BY alerts_counted" } else { "" };
+    let index = if is_covered(filter) { " INDEXED BY alerts_counted" } else { "" };
     let among = if candidates.is_some() { "a.id IN (SELECT value FROM json_each(?)) AND " } else { "" };
     let name = match by {
         GroupBy::Project => "a.project",
@@ -56,11 +56,11 @@ fn question(filter: &HistoryFilter, by: GroupBy, candidates: Option<&[i64]>) -> 
         GroupBy::Status | GroupBy::State | GroupBy::Day => "NULL",
     };
     let sql = format!(
-        "SELECT a.status_changed, a.state, a.outcome, {name}, a.sent_at FROM alerts AS a{along} WHERE {among}{}",
+        "SELECT a.status_changed, a.state, a.outcome, {name}, a.sent_at FROM alerts AS a{index} WHERE {among}{}",
         conditions.sql()
     );
-    let among = candidates.map(|numbers| Value::from(numbers_as_json(numbers)));
-    (sql, among.into_iter().chain(conditions.values()).collect())
+    let numbers = candidates.map(|numbers| Value::from(numbers_as_json(numbers)));
+    (sql, numbers.into_iter().chain(conditions.values()).collect())
 }
 
 /// Whether the index holds everything that a filter asks about.

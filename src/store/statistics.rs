@@ -4,12 +4,11 @@
 use rusqlite::Connection;
 use serde::Serialize;
 
-use super::counts::{Alike, Counts, DAY, States};
+use super::counts::{Counts, States};
 use super::exclusion::Exclusion;
-use super::facets::{Beginning, Facets};
-use super::history::{HistoryFilter, Order};
+use super::facet_counts::Counting;
+use super::history::HistoryFilter;
 use super::lateness::{Each, Steps};
-use super::span::Span;
 use super::{Store, StoreError, scan, tallies};
 use crate::domain::AlertState;
 
@@ -94,20 +93,9 @@ pub(super) fn groups(connection: &Connection, filter: &HistoryFilter, by: GroupB
 /// Counts what no tally tells: by the beginnings of an index that tells all that is asked, or alert by alert.
 fn count_alerts(connection: &Connection, filter: &HistoryFilter, by: GroupBy) -> rusqlite::Result<Counts> {
     let mut counts = Counts::new(by);
-    let Some((facets, beginnings, span)) = facets_for(connection, filter, by)? else {
-        scan::each(connection, filter, by, |alike, _| counts.add(alike, 1))?;
-        return Ok(counts);
-    };
-    let tells_names = column(by).is_some_and(|column| facets.has(column));
-    if tells_names {
-        facets.count_each(connection, &beginnings, span, |beginning, alerts| {
-            counts.add(&alike(facets, by, beginning, 0, alerts), 1);
-        })?;
-    } else {
-        facets.each(connection, &beginnings, span, |beginning, status_changed, _, project| {
-            let alike = alike(facets, by, beginning, status_changed.div_euclid(DAY), 1);
-            counts.add(&Alike { name: project, ..alike }, 1);
-        })?;
+    match Counting::of(connection, filter, by)? {
+        Some(counting) => counting.count(connection, by, &mut counts)?,
+        None => scan::each(connection, filter, by, |alike, _| counts.add(alike, 1))?,
     }
     Ok(counts)
 }
@@ -123,16 +111,12 @@ pub(super) fn statistics(connection: &Connection, filter: &HistoryFilter) -> rus
         return told(&states, |place| steps.at(connection, filter, place));
     }
     let (mut counts, mut late) = (Counts::new(by), Each::default());
-    if let Some((facets, beginnings, span)) = facets_for(connection, filter, by)? {
-        facets.each(connection, &beginnings, span, |beginning, status_changed, sent_at, _| {
-            counts.add(&alike(facets, by, beginning, 0, 1), 1);
-            late.0.extend(sent_at.map(|sent_at| sent_at.saturating_sub(status_changed)));
-        })?;
-    } else {
-        scan::each(connection, filter, by, |alike, came_late| {
+    match Counting::of(connection, filter, by)? {
+        Some(counting) => counting.each_late(connection, &mut counts, |came_late| late.0.push(came_late))?,
+        None => scan::each(connection, filter, by, |alike, came_late| {
             counts.add(alike, 1);
             late.0.extend(came_late);
-        })?;
+        })?,
     }
     told(&counts.total(), |place| Ok(late.at(place)))
 }
@@ -150,53 +134,6 @@ fn asks_for_times_outcomes_and_states(filter: &HistoryFilter) -> bool {
     let only =
         HistoryFilter { since, until, statuses, states, limit, not: filter.not.clone(), ..HistoryFilter::default() };
     *filter == only && filter.not.iter().all(|not| matches!(not, Exclusion::Status(_) | Exclusion::State(_)))
-}
-
-/// The index whose beginnings tell all that a filter and a grouping ask, with those that fit; `None` where there is none.
-fn facets_for(
-    connection: &Connection,
-    filter: &HistoryFilter,
-    by: GroupBy,
-) -> rusqlite::Result<Option<(Facets, Vec<Beginning>, Option<Span>)>> {
-    let is_bounded = filter.since.is_some() || filter.until.is_some();
-    let span = Span::of(filter, Order::Newest).filter(|_| is_bounded);
-    for facets in Facets::of(filter) {
-        let tells = column(by).is_none_or(|column| facets.has(column) || (column == "project" && facets.tells_project));
-        if !tells || !facets.has("state") || !facets.tells_all(filter) {
-            continue;
-        }
-        // Times are asked behind all its columns; without them, the fewer beginnings the better.
-        let facets = if is_bounded { facets } else { facets.cut_to_count(filter, column(by)) };
-        if let Some(beginnings) = facets.beginnings(connection, filter)? {
-            return Ok(Some((facets, beginnings, span)));
-        }
-    }
-    Ok(None)
-}
-
-/// The column that alerts are grouped by, where it is not the day.
-const fn column(by: GroupBy) -> Option<&'static str> {
-    match by {
-        GroupBy::Project => Some("project"),
-        GroupBy::User => Some("user"),
-        GroupBy::Status => Some("outcome"),
-        GroupBy::Rule => Some("rule"),
-        GroupBy::State => Some("state"),
-        GroupBy::Cause => Some("cause"),
-        GroupBy::Day => None,
-    }
-}
-
-/// Alerts behind a beginning.
-fn alike(facets: Facets, by: GroupBy, beginning: &Beginning, day: i64, alerts: i64) -> Alike<'_> {
-    let text = |column| facets.text_in(beginning, column);
-    let state = text("state").and_then(AlertState::parse);
-    Alike {
-        name: column(by).and_then(text),
-        outcome: text("outcome").unwrap_or_default(),
-        day,
-        states: state.map(|state| States::of(state, alerts)).unwrap_or_default(),
-    }
 }
 
 /// The place, from 1, below or at which so many of a hundred stand.

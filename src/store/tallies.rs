@@ -144,7 +144,7 @@ pub(super) fn each(
         if !outcomes.iter().any(|(each, fits)| *fits && each.as_str() == outcome) {
             continue;
         }
-        let states = states_of(row, &states)?;
+        let states = states_of(row, states)?;
         let (day, name) = (row.get(0)?, row.get(1)?);
         let name = if of == "lateness" { name } else { known(name) };
         tell(&name, Alike { name: None, outcome, day, states });
@@ -156,7 +156,7 @@ pub(super) const TALLIES: &str = "SELECT day, name, outcome, pending, sending, u
      FROM tallies WHERE of = ? AND day >= ? AND day < ?";
 
 /// The counts of a row, those in other states left out.
-fn states_of(row: &Row<'_>, fits: &[bool; AlertState::ALL.len()]) -> rusqlite::Result<States> {
+fn states_of(row: &Row<'_>, fits: [bool; AlertState::ALL.len()]) -> rusqlite::Result<States> {
     let mut states = States::default();
     for (position, _) in fits.iter().enumerate().filter(|(_, fits)| **fits) {
         states.0[position] = row.get(3 + position)?;

@@ -6,6 +6,7 @@ mod attack;
 mod backup;
 mod channels;
 mod child;
+mod counted;
 mod counts;
 mod dead;
 mod disk_full;
