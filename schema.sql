@@ -123,14 +123,18 @@ CREATE INDEX alerts_newest ON alerts (status_changed, id);
 -- What was not suppressed, with all that the week's chart counts: its rows are never looked up.
 CREATE INDEX alerts_told ON alerts (status_changed, outcome, filter) WHERE filter IS NULL;
 -- What an alert is of (state, outcome, rule, channel, filter, cause), then the order of pages. A page of history leaps through the
--- few different beginnings of one of the next four, and reads the first rows behind those that are asked for.
-CREATE INDEX alerts_by_kind ON alerts (state, outcome, rule, channel, filter, cause, status_changed, id);
-CREATE INDEX alerts_by_project ON alerts (project_id, project, user_id, user, state, outcome, rule, channel, filter, cause, status_changed, id);
-CREATE INDEX alerts_by_user ON alerts (user_id, user, state, outcome, rule, channel, filter, cause, status_changed, id);
-CREATE INDEX alerts_by_reason ON alerts (reason, state, outcome, rule, channel, filter, cause, status_changed, id) WHERE reason IS NOT NULL;
+-- few different beginnings of one of the next four, and reads the first rows behind those that are asked for. Counts do likewise.
+CREATE INDEX alerts_by_kind ON alerts (state, outcome, rule, channel, filter, cause, status_changed, id, sent_at);
+CREATE INDEX alerts_by_project ON alerts (project_id, project, user_id, user, state, outcome, rule, channel, filter, cause, status_changed, id, sent_at);
+CREATE INDEX alerts_by_user ON alerts (user_id, user, state, outcome, rule, channel, filter, cause, status_changed, id, sent_at, project);
+CREATE INDEX alerts_by_reason ON alerts (reason, state, outcome, rule, channel, filter, cause, status_changed, id, sent_at) WHERE reason IS NOT NULL;
 CREATE INDEX alerts_by_silence ON alerts (silence_id, status_changed, id) WHERE silence_id IS NOT NULL;
 CREATE INDEX alerts_by_task ON alerts (task_id, id);
 CREATE INDEX alerts_by_delivery ON alerts (delivery_id) WHERE delivery_id IS NOT NULL;
+-- How late sent alerts came, the soonest first, and all that alerts are counted by, in the order of time: what `tallies` cannot
+-- tell is read here, and not one row is looked up.
+CREATE INDEX alerts_late ON alerts (sent_at - status_changed, status_changed, outcome, sent_at) WHERE sent_at IS NOT NULL;
+CREATE INDEX alerts_counted ON alerts (status_changed, state, outcome, rule, channel, filter, cause, project_id, project, user_id, user, sent_at);
 -- The next six hold only what waits: asking what there is to do costs the same however long the history is.
 CREATE INDEX alerts_to_compose ON alerts (channel, status_changed, id) WHERE state IN ('pending', 'held') AND delivery_id IS NULL AND wait_until IS NULL;
 CREATE INDEX alerts_open ON alerts (coalesce(released_at, created_at)) WHERE state IN ('pending', 'sending', 'unknown', 'held') AND wait_until IS NULL;
@@ -140,13 +144,92 @@ CREATE INDEX alerts_on_hold_by_task ON alerts (task_id) WHERE hold_until IS NOT 
 CREATE INDEX alerts_dead ON alerts (id) WHERE state = 'dead' AND dropped_at IS NULL;
 
 -- The names in `alerts` by any three characters of them, so that a part of a name is found without reading all of them. It
--- holds no text: what it finds is compared with the alert's own name.
+-- holds no text: what it finds is compared with the alert's own name. Two blanks behind each name make every character of
+-- it the first of some three, so that one or two characters are found by what three characters begin with.
 CREATE VIRTUAL TABLE alert_names USING fts5 (task_name, content = '', columnsize = 0, detail = none, tokenize = 'trigram');
-CREATE TRIGGER alert_named AFTER INSERT ON alerts BEGIN
-    INSERT INTO alert_names (rowid, task_name) VALUES (new.id, new.task_name);
+CREATE VIRTUAL TABLE alert_name_threes USING fts5vocab (alert_names, instance);
+-- Each addition to that index costs as much as many at once do, so names are added in lots; the newest few are looked at one
+-- by one.
+CREATE TABLE alert_names_added (
+    id              INTEGER PRIMARY KEY CHECK (id = 1),
+    up_to           INTEGER NOT NULL    -- the number of the newest alert whose name was added
+) STRICT;
+INSERT INTO alert_names_added (id, up_to) VALUES (1, 0);
+CREATE TRIGGER alerts_named AFTER INSERT ON alerts WHEN new.id >= (SELECT up_to FROM alert_names_added) + 32 BEGIN
+    INSERT INTO alert_names (rowid, task_name)
+        SELECT id, task_name || '  ' FROM alerts WHERE id > (SELECT up_to FROM alert_names_added) AND id <= new.id;
+    UPDATE alert_names_added SET up_to = new.id;
 END;
-CREATE TRIGGER alert_unnamed AFTER DELETE ON alerts BEGIN
-    INSERT INTO alert_names (alert_names, rowid, task_name) VALUES ('delete', old.id, old.task_name);
+CREATE TRIGGER alert_named AFTER INSERT ON alerts WHEN new.id < (SELECT up_to FROM alert_names_added) BEGIN
+    INSERT INTO alert_names (rowid, task_name) VALUES (new.id, new.task_name || '  ');
+END;
+CREATE TRIGGER alert_unnamed AFTER DELETE ON alerts WHEN old.id <= (SELECT up_to FROM alert_names_added) BEGIN
+    INSERT INTO alert_names (alert_names, rowid, task_name) VALUES ('delete', old.id, old.task_name || '  ');
+END;
+
+-- How many alerts there are, by day, so that counting them does not read them. The triggers below keep it in the
+-- transaction that changes an alert; `check --deep` counts again.
+CREATE TABLE tallies (
+    of              TEXT NOT NULL CHECK (of IN ('project', 'user', 'rule', 'cause', 'lateness')), -- what is counted; each alert once under each
+    day             INTEGER NOT NULL,   -- of status_changed: whole days since 1970, UTC
+    name            ANY NOT NULL,       -- the project, user, rule or cause; the number 0, which is no text, where there is none.
+                                        --   Of lateness, which only sent alerts have: the milliseconds with which its step begins
+    outcome         TEXT NOT NULL,
+    pending         INTEGER NOT NULL,   -- how many stand so: this and the next six
+    sending         INTEGER NOT NULL,
+    unknown         INTEGER NOT NULL,
+    held            INTEGER NOT NULL,
+    sent            INTEGER NOT NULL,
+    dead            INTEGER NOT NULL,
+    suppressed      INTEGER NOT NULL,
+    PRIMARY KEY (of, day, name, outcome)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER tally_is_nothing AFTER UPDATE ON tallies
+WHEN new.pending = 0 AND new.sending = 0 AND new.unknown = 0 AND new.held = 0 AND new.sent = 0 AND new.dead = 0 AND new.suppressed = 0
+BEGIN
+    DELETE FROM tallies WHERE of = new.of AND day = new.day AND name = new.name AND outcome = new.outcome;
+END;
+-- Nothing is in here: what is inserted is counted, `times` times. Steps of lateness are finer where more alerts are.
+CREATE VIEW tallied AS
+    SELECT 1 AS times, status_changed, project, user, rule, cause, outcome, state, sent_at - status_changed AS late FROM alerts WHERE false;
+CREATE TRIGGER alert_tallied INSTEAD OF INSERT ON tallied BEGIN
+    INSERT INTO tallies (of, day, name, outcome, pending, sending, unknown, held, sent, dead, suppressed)
+    SELECT one.of, new.status_changed / 86400000 - (new.status_changed % 86400000 < 0), one.name, new.outcome,
+        new.times * (new.state = 'pending'), new.times * (new.state = 'sending'), new.times * (new.state = 'unknown'),
+        new.times * (new.state = 'held'), new.times * (new.state = 'sent'), new.times * (new.state = 'dead'),
+        new.times * (new.state = 'suppressed')
+    FROM (
+        SELECT 'project' AS of, coalesce(new.project, 0) AS name
+        UNION ALL SELECT 'user', coalesce(new.user, 0)
+        UNION ALL SELECT 'rule', new.rule
+        UNION ALL SELECT 'cause', coalesce(new.cause, 0)
+        UNION ALL SELECT 'lateness', CASE
+            WHEN new.late < 0 THEN -1
+            WHEN new.late < 10000 THEN new.late / 100 * 100
+            WHEN new.late < 120000 THEN new.late / 1000 * 1000
+            WHEN new.late < 3600000 THEN new.late / 60000 * 60000
+            ELSE new.late / 3600000 * 3600000 END WHERE new.late IS NOT NULL
+    ) AS one WHERE true
+    ON CONFLICT DO UPDATE SET pending = pending + excluded.pending, sending = sending + excluded.sending,
+        unknown = unknown + excluded.unknown, held = held + excluded.held, sent = sent + excluded.sent, dead = dead + excluded.dead,
+        suppressed = suppressed + excluded.suppressed;
+END;
+CREATE TRIGGER alert_counted AFTER INSERT ON alerts BEGIN
+    INSERT INTO tallied VALUES (1, new.status_changed, new.project, new.user, new.rule, new.cause, new.outcome, new.state,
+        new.sent_at - new.status_changed);
+END;
+CREATE TRIGGER alert_counted_anew AFTER UPDATE OF status_changed, project, user, rule, cause, outcome, state, sent_at ON alerts
+WHEN (new.status_changed, new.project, new.user, new.rule, new.cause, new.outcome, new.state, new.sent_at)
+    IS NOT (old.status_changed, old.project, old.user, old.rule, old.cause, old.outcome, old.state, old.sent_at)
+BEGIN
+    INSERT INTO tallied VALUES (-1, old.status_changed, old.project, old.user, old.rule, old.cause, old.outcome, old.state,
+        old.sent_at - old.status_changed);
+    INSERT INTO tallied VALUES (1, new.status_changed, new.project, new.user, new.rule, new.cause, new.outcome, new.state,
+        new.sent_at - new.status_changed);
+END;
+CREATE TRIGGER alert_uncounted AFTER DELETE ON alerts BEGIN
+    INSERT INTO tallied VALUES (-1, old.status_changed, old.project, old.user, old.rule, old.cause, old.outcome, old.state,
+        old.sent_at - old.status_changed);
 END;
 
 -- What is not to be told for a while. An outcome that a silence covers is recorded as suppressed, with the silence.

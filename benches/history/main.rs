@@ -20,13 +20,23 @@ use clearml_alerts::store::{Access, Exclusion, GroupBy, HistoryFilter, Order, Pl
 const MANY_ALERTS: &str = include_str!("../many_alerts.sql");
 const RUNS: usize = 5;
 /// Indices that only pages of history need.
-const OF_HISTORY: [&str; 6] = [
+const OF_HISTORY: [&str; 16] = [
     "INDEX alerts_by_project",
     "INDEX alerts_by_user",
     "INDEX alerts_by_kind",
     "INDEX alerts_by_reason",
+    "INDEX alerts_counted",
+    "INDEX alerts_late",
     "TRIGGER alert_named",
+    "TRIGGER alerts_named",
+    "TABLE alert_name_threes",
     "TABLE alert_names",
+    "TABLE alert_names_added",
+    "TRIGGER alert_counted",
+    "TRIGGER alert_counted_anew",
+    "TRIGGER alert_uncounted",
+    "VIEW tallied",
+    "TABLE tallies",
 ];
 
 fn main() {
@@ -48,22 +58,13 @@ fn main() {
         let last = median(|| drop(store.history(&filter, behind).unwrap()));
         println!("{what:<40}{first:>12.2}{last:>12.2}");
     }
-    println!("\n{:<40}{:>12}", "everything counted", "ms");
-    let all = HistoryFilter { limit: 50, ..HistoryFilter::default() };
-    let week =
-        HistoryFilter { since: Some(Stamp::from_millis(1_790_000_000_000 + i64::from(alerts) * 2_700)), ..all.clone() };
-    for (what, filter, by) in [
-        ("--group-by project", &all, Some(GroupBy::Project)),
-        ("--group-by day", &all, Some(GroupBy::Day)),
-        ("--stats", &all, None),
-        ("--group-by project, a tenth", &week, Some(GroupBy::Project)),
-        ("--stats, a tenth", &week, None),
-    ] {
+    println!("\n{:<54}{:>12}", "counts", "ms");
+    for (what, filter, by) in counts(alerts) {
         let taken = median(|| match by {
-            Some(by) => drop(store.groups(filter, by).unwrap()),
-            None => drop(store.statistics(filter).unwrap()),
+            Some(by) => drop(store.groups(&filter, by).unwrap()),
+            None => drop(store.statistics(&filter).unwrap()),
         });
-        println!("{what:<40}{taken:>12.0}");
+        println!("{what:<54}{taken:>12.1}");
     }
     pages::measure(&path, store.clone(), alerts);
     println!();
@@ -71,6 +72,49 @@ fn main() {
     store.write_now(|tx| OF_HISTORY.iter().try_for_each(|index| tx.execute_batch(&format!("DROP {index}")))).unwrap();
     let without = writing(&store, alerts + 1_000_000);
     println!("500 alerts in one transaction: {with:.1} ms with the indices of history, {without:.1} ms without");
+}
+
+fn counts(alerts: u32) -> Vec<(&'static str, HistoryFilter, Option<GroupBy>)> {
+    let all = || HistoryFilter { limit: 50, ..HistoryFilter::default() };
+    let some = |text: &str| vec![text.to_owned()];
+    // None of these begins or ends with a day.
+    let share = |of: i64| Some(Stamp::from_millis(1_790_000_000_000 + i64::from(alerts) * of));
+    let tenth = || HistoryFilter { since: share(2_700), ..all() };
+    let middle = || HistoryFilter { since: share(300), until: share(2_700), ..all() };
+    let large = || HistoryFilter { projects: some("project 0"), ..all() };
+    let user = || HistoryFilter { users: some("Person 7"), ..all() };
+    let failed = || HistoryFilter { statuses: vec![Outcome::Failed], ..all() };
+    vec![
+        ("--group-by project", all(), Some(GroupBy::Project)),
+        ("--group-by user", all(), Some(GroupBy::User)),
+        ("--group-by cause", all(), Some(GroupBy::Cause)),
+        ("--group-by state", all(), Some(GroupBy::State)),
+        ("--group-by day", all(), Some(GroupBy::Day)),
+        ("--stats", all(), None),
+        ("--group-by project, a tenth", tenth(), Some(GroupBy::Project)),
+        ("--group-by day, a tenth", tenth(), Some(GroupBy::Day)),
+        ("--stats, a tenth", tenth(), None),
+        ("--group-by project, all but the ends", middle(), Some(GroupBy::Project)),
+        ("--stats, all but the ends", middle(), None),
+        ("--group-by project --status failed", failed(), Some(GroupBy::Project)),
+        ("--stats --status failed", failed(), None),
+        ("--group-by day --project, the largest", large(), Some(GroupBy::Day)),
+        ("--group-by day --user", user(), Some(GroupBy::Day)),
+        ("--group-by user --project, the largest", large(), Some(GroupBy::User)),
+        ("--stats --project, the largest", large(), None),
+        ("--stats --user", user(), None),
+        (
+            "--group-by project --task, one of all",
+            HistoryFilter { tasks: some("run 765432"), ..all() },
+            Some(GroupBy::Project),
+        ),
+        ("--group-by project --user", user(), Some(GroupBy::Project)),
+        (
+            "--group-by project --rule nightly (reads all)",
+            HistoryFilter { rules: some("nightly"), ..all() },
+            Some(GroupBy::Project),
+        ),
+    ]
 }
 
 fn filters() -> Vec<(&'static str, HistoryFilter)> {
@@ -154,7 +198,14 @@ fn filters() -> Vec<(&'static str, HistoryFilter)> {
             "--task common --user (both large)",
             HistoryFilter { tasks: some("run 12"), users: some("Person 7"), ..all() },
         ),
-        ("--task, two letters (reads all)", HistoryFilter { tasks: some("zz"), ..all() }),
+        ("--task, a common one in the oldest tenth", HistoryFilter { tasks: some("run 12"), ..all() }),
+        ("--task, two letters that nobody has", HistoryFilter { tasks: some("zz"), ..all() }),
+        ("--task, two letters that all have", HistoryFilter { tasks: some("ru"), ..all() }),
+        ("--task, one letter that some have", HistoryFilter { tasks: some("7"), ..all() }),
+        (
+            "--task, two common letters, --state dead",
+            HistoryFilter { tasks: some("12"), states: vec![AlertState::Dead], ..all() },
+        ),
     ]
 }
 

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use super::Store;
 use super::error::StoreError;
 use super::file::damaged;
+use super::recount::miscounted;
 use super::schema::dangling_reference;
 use super::site::Site;
 
@@ -12,7 +13,7 @@ use super::site::Site;
 const FINDINGS: usize = 3;
 
 impl Store {
-    /// Reads every page and every reference, and compares each alert with its message. Takes as long as the file is large;
+    /// Reads every page and every reference, compares each alert with its message, and counts all of them. Takes as long as the file is large;
     /// nobody waits for it.
     pub async fn check_deep(&self) -> Result<(), StoreError> {
         self.blocking(|store| sound(&store.inner.site, &*store.connection()?)).await
@@ -30,6 +31,7 @@ fn findings(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     if findings.is_empty() {
         findings.extend(dangling_reference(connection)?);
         findings.extend(out_of_step(connection)?);
+        findings.extend(miscounted(connection)?);
     }
     Ok(findings)
 }

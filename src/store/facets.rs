@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::conditions::Conditions;
 use super::exclusion::Exclusion;
-use super::fold::holds;
+use super::fitting::fits;
 use super::history::{HistoryFilter, Place};
 use super::names::Numbers;
 use super::rows::{count, stamp};
@@ -19,32 +19,45 @@ const MOST_LEAPS: u32 = 8_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Facets {
     index: &'static str,
-    columns: &'static [&'static str],
+    pub(super) columns: &'static [&'static str],
     /// Which alerts it holds, where it does not hold all.
     holds: &'static str,
+    /// Whether it ends with the project, of which it does not begin with one.
+    pub(super) tells_project: bool,
 }
 
 /// Values of an index's first columns.
-type Beginning = Vec<Value>;
+pub(super) type Beginning = Vec<Value>;
 
-const SILENCE: Facets =
-    Facets { index: "alerts_by_silence", columns: &["silence_id"], holds: " AND a.silence_id IS NOT NULL" };
-const KIND: Facets =
-    Facets { index: "alerts_by_kind", columns: &["state", "outcome", "rule", "channel", "filter", "cause"], holds: "" };
+const SILENCE: Facets = Facets {
+    index: "alerts_by_silence",
+    columns: &["silence_id"],
+    holds: " AND a.silence_id IS NOT NULL",
+    tells_project: false,
+};
+const KIND: Facets = Facets {
+    index: "alerts_by_kind",
+    columns: &["state", "outcome", "rule", "channel", "filter", "cause"],
+    holds: "",
+    tells_project: false,
+};
 const REASON: Facets = Facets {
     index: "alerts_by_reason",
     columns: &["reason", "state", "outcome", "rule", "channel", "filter", "cause"],
     holds: " AND a.reason IS NOT NULL",
+    tells_project: false,
 };
 const USER: Facets = Facets {
     index: "alerts_by_user",
     columns: &["user_id", "user", "state", "outcome", "rule", "channel", "filter", "cause"],
     holds: "",
+    tells_project: true,
 };
 const PROJECT: Facets = Facets {
     index: "alerts_by_project",
     columns: &["project_id", "project", "user_id", "user", "state", "outcome", "rule", "channel", "filter", "cause"],
     holds: "",
+    tells_project: false,
 };
 
 impl Facets {
@@ -99,6 +112,11 @@ impl Facets {
         };
         let is_last = |column: &&str| !matches!(*column, "project_id" | "user_id") && asked(column);
         let many = self.columns.iter().rposition(is_last).map_or(self.columns.len(), |last| last + 1);
+        self.with_columns(many)
+    }
+
+    /// The same index, but only so many columns of it.
+    pub(super) fn with_columns(self, many: usize) -> Self {
         Self { columns: &self.columns[..many], ..self }
     }
 
@@ -170,13 +188,16 @@ impl Facets {
     #[cfg(test)]
     pub(super) fn asked(self) -> Vec<(String, Vec<Value>)> {
         let filter = HistoryFilter::default();
-        let span = Span::of(&filter, super::history::Order::Newest).into_iter();
+        let span = Span::of(&filter, super::history::Order::Newest);
         let values = |columns: usize| vec![Value::from(1); columns];
         let all = self.columns.len();
-        let first = values(all).into_iter().chain(span.flat_map(Span::values)).chain([50.into()]).collect();
+        let counted: Vec<Value> = values(all).into_iter().chain(span.into_iter().flat_map(Span::values)).collect();
+        let first = counted.iter().cloned().chain([50.into()]).collect();
         let mut asked = vec![(self.question("true", "a.status_changed DESC, a.id DESC"), first)];
         asked.extend((0..all).map(|column| (self.next(column, " AND a.{} > ?"), values(column + 1))));
         asked.extend((0..all).map(|column| (self.next(column, ""), values(column))));
+        let counting = ["count(*)", self.each_tells()].map(|what| (self.counting(what, span), counted.clone()));
+        asked.extend(counting.into_iter().filter(|_| self.has("state")));
         asked
     }
 
@@ -191,7 +212,7 @@ impl Facets {
 
     /// The next value of a column; `{}` in `behind` is its name.
     fn next(self, column: usize, behind: &str) -> String {
-        let Self { index, columns, holds } = self;
+        let Self { index, columns, holds, .. } = self;
         let (before, name) = (begins(&columns[..column]), columns[column]);
         let behind = behind.replace("{}", name);
         format!(
@@ -200,7 +221,7 @@ impl Facets {
     }
 
     /// The rows behind one beginning.
-    fn rows(self) -> String {
+    pub(super) fn rows(self) -> String {
         format!("alerts AS a INDEXED BY {} WHERE {}{}", self.index, begins(self.columns), self.holds)
     }
 }
@@ -265,49 +286,4 @@ impl Leaper<'_> {
         let values = beginning.iter().chain(at.filter(|at| **at != Value::Null));
         self.connection.prepare_cached(sql)?.query_row(params_from_iter(values), |row| row.get(0)).optional()
     }
-}
-
-/// Whether the last value of a beginning is one that the filter lets through: what the SQL of [`Conditions`] says, in Rust.
-fn fits(filter: &HistoryFilter, columns: &[&str], beginning: &[Value]) -> bool {
-    let text = |value: Option<&Value>| match value {
-        Some(Value::Text(text)) => text.clone(),
-        _ => String::new(),
-    };
-    let is_known = beginning.last().is_some_and(|value| *value != Value::Null);
-    let last = text(beginning.last());
-    let before = text(beginning.iter().rev().nth(1));
-    let one_of = |words: &mut dyn Iterator<Item = &str>| {
-        let mut words = words.peekable();
-        words.peek().is_none() || (is_known && words.any(|word| word == last))
-    };
-    let named = |part: &str| (is_known && holds(&last, part)) || before == *part;
-    let any_named = |parts: &[String]| parts.is_empty() || parts.iter().any(|part| named(part));
-    let bare = |channel: &str| channel.trim_start_matches('#').to_owned();
-    let fits = match columns.get(beginning.len().saturating_sub(1)).copied() {
-        Some("silence_id") => filter.silence.is_none_or(|silence| beginning.last() == Some(&silence.into())),
-        Some("state") => one_of(&mut filter.states.iter().map(|state| state.as_str())),
-        Some("outcome") => one_of(&mut filter.statuses.iter().map(|status| status.as_str())),
-        Some("rule") => one_of(&mut filter.rules.iter().map(String::as_str)),
-        Some("cause") => one_of(&mut filter.causes.iter().map(|cause| cause.as_str())),
-        Some("filter") => one_of(&mut filter.filters.iter().map(|filter| filter.as_str())),
-        Some("channel") => {
-            filter.channels.is_empty() || filter.channels.iter().any(|channel| bare(channel) == bare(&last))
-        }
-        Some("project") => any_named(&filter.projects),
-        Some("user") => any_named(&filter.users),
-        Some("reason") => filter.reasons.is_empty() || filter.reasons.iter().any(|part| holds(&last, part)),
-        _ => true,
-    };
-    let excluded = filter.not.iter().any(|not| match (columns.get(beginning.len().saturating_sub(1)).copied(), not) {
-        (Some("state"), Exclusion::State(state)) => last == state.as_str(),
-        (Some("outcome"), Exclusion::Status(status)) => last == status.as_str(),
-        (Some("rule"), Exclusion::Rule(rule)) => last == *rule,
-        (Some("filter"), Exclusion::Filter(filter)) => last == filter.as_str(),
-        (Some("cause"), Exclusion::Cause(cause)) => last == cause.as_str(),
-        (Some("channel"), Exclusion::Channel(channel)) => bare(&last) == bare(channel),
-        (Some("project"), Exclusion::Project(part)) | (Some("user"), Exclusion::User(part)) => named(part),
-        (Some("reason"), Exclusion::Reason(part)) => holds(&last, part),
-        _ => false,
-    });
-    fits && !excluded
 }

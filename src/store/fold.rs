@@ -27,7 +27,7 @@ fn folded(text: &str) -> String {
 }
 
 /// A character whose small form is one character; the few others stand for themselves.
-fn one_folded(character: char) -> char {
+pub(super) fn one_folded(character: char) -> char {
     let mut small = character.to_lowercase();
     match (small.next(), small.next()) {
         (Some(small), None) => small,

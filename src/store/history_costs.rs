@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use super::facets::Facets;
 use super::history::{history, question};
-use super::{Access, Exclusion, HistoryFilter, Order, Place, Store};
+use super::tallies::TALLIES;
+use super::{Access, Exclusion, GroupBy, HistoryFilter, Order, Place, Store, lateness, scan, statistics};
 use crate::domain::{AlertState, Cause, Filter, Outcome, Stamp};
 
 /// The generator of the benchmark.
@@ -63,6 +64,9 @@ fn filters() -> Vec<(&'static str, HistoryFilter)> {
         ("a name that few have", task("run 1999")),
         ("a name that nobody has", task("nowhere")),
         ("a name of two letters", task("ru")),
+        ("a name of one letter", task("1")),
+        ("two letters that nobody has", task("zz")),
+        ("two letters that few have", task("9a")),
         ("an ID", task("0000000000000000000000000000012")),
         ("a common name and a rare state", HistoryFilter { states: vec![AlertState::Dead], ..task("RUN") }),
         ("a common name and a common user", HistoryFilter { users: some("Person 3"), ..task("run") }),
@@ -128,6 +132,10 @@ fn pages() -> [Order; 4] {
 
 /// How many hundreds of steps SQLite's machine makes for a page, over all its questions.
 fn steps(connection: &Connection, filter: &HistoryFilter, order: Order) -> u32 {
+    steps_of(connection, |connection| drop(history(connection, filter, order).unwrap()))
+}
+
+fn steps_of(connection: &Connection, ask: impl FnOnce(&Connection)) -> u32 {
     let looks = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&looks);
     let count = move || {
@@ -135,7 +143,7 @@ fn steps(connection: &Connection, filter: &HistoryFilter, order: Order) -> u32 {
         false
     };
     connection.progress_handler(100, Some(count)).unwrap();
-    history(connection, filter, order).unwrap();
+    ask(connection);
     connection.progress_handler(0, None::<fn() -> bool>).unwrap();
     looks.load(Ordering::Relaxed)
 }
@@ -159,19 +167,70 @@ fn a_page_is_read_along_an_index() {
 }
 
 #[test]
+fn counts_read_indices_alone() {
+    let (_directory, store) = with_alerts(2_000);
+    let connection = store.connection().unwrap();
+    let plan = |sql: &str, values: Vec<rusqlite::types::Value>| -> Vec<String> {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let lines = statement.query_map(params_from_iter(values), |row| row.get("detail")).unwrap();
+        lines.map(Result::unwrap).collect()
+    };
+    let times = HistoryFilter { since: Some(Stamp::EPOCH), until: Some(Stamp::EPOCH), ..HistoryFilter::default() };
+    let by_day = vec!["rule".to_owned().into(), 1.into(), 2.into()];
+    assert_eq!(plan(TALLIES, by_day), ["SEARCH tallies USING PRIMARY KEY (of=? AND day>? AND day<?)"]);
+    for filter in [times.clone(), HistoryFilter { statuses: vec![Outcome::Failed, Outcome::Stuck], ..times.clone() }] {
+        let (sql, values) = lateness::question(&filter, 100, 5);
+        let along = "SEARCH a USING COVERING INDEX alerts_late (<expr>>? AND <expr><?)";
+        assert_eq!(plan(&sql, values), [along]);
+    }
+    for by in [GroupBy::Project, GroupBy::User, GroupBy::Cause, GroupBy::Rule, GroupBy::Day] {
+        let asks = HistoryFilter {
+            projects: some("p"),
+            users: some("u"),
+            channels: some("c"),
+            rules: some("r"),
+            ..times.clone()
+        };
+        let (sql, values) = scan::asked(&asks, by);
+        let along = "SEARCH a USING COVERING INDEX alerts_counted (status_changed>? AND status_changed<?)";
+        assert_eq!(plan(&sql, values), [along], "{by:?}");
+    }
+}
+
+/// Counts cost what there are days and names, and not what there are alerts.
+#[test]
+fn no_count_costs_more_after_a_long_history() {
+    let (_short_directory, short) = with_alerts(4_000);
+    let (_long_directory, long) = with_alerts(40_000);
+    let all = || HistoryFilter { limit: 50, ..HistoryFilter::default() };
+    // Ten minutes after a midnight of which the longer one knows: alerts of ten minutes are taken off its day.
+    let within = || HistoryFilter { since: Some(Stamp::from_millis(20_718 * 86_400_000 + 600_000)), ..all() };
+    let failed = |filter| HistoryFilter { statuses: vec![Outcome::Failed], ..filter };
+    for filter in [all(), within(), failed(all()), failed(within())] {
+        for by in [Some(GroupBy::Project), Some(GroupBy::Day), Some(GroupBy::Cause), Some(GroupBy::State), None] {
+            let count = |store: &Store| {
+                let connection = store.connection().unwrap();
+                steps_of(&connection, |connection| match by {
+                    Some(by) => drop(statistics::groups(connection, &filter, by).unwrap()),
+                    None => drop(statistics::statistics(connection, &filter).unwrap()),
+                })
+            };
+            let (few, many) = (count(&short), count(&long));
+            assert!(many <= 2 * few + 600, "{by:?} {filter:?}: {few} hundred steps, then {many}");
+        }
+    }
+}
+
+#[test]
 fn no_page_costs_more_after_a_long_history() {
     let (_short_directory, short) = with_alerts(4_000);
     let (_long_directory, long) = with_alerts(40_000);
     let (short, long) = (short.connection().unwrap(), long.connection().unwrap());
     for (what, filter) in filters() {
         // What no index can find is read from the newest on; what is common in itself is counted, a few steps an alert.
-        let reads_all = [
-            "a name of two letters",
-            "a common name and a common user",
-            "an old name and a rare state",
-            "an old name and a common outcome",
-        ]
-        .contains(&what);
+        let reads_all =
+            ["a common name and a common user", "an old name and a rare state", "an old name and a common outcome"]
+                .contains(&what);
         for order in pages() {
             let (few, many) = (steps(&short, &filter, order), steps(&long, &filter, order));
             // A filter that has not enough rows for a page yet may still grow to one.

@@ -13,6 +13,12 @@ use super::span::Span;
 
 /// So many alerts are looked at one by one before anything cleverer is worth it.
 const FEW: usize = 2_000;
+/// So many are still looked at one by one rather than going through all that there are.
+const MANY: usize = 20_000;
+/// So many of the first alerts behind an index's beginnings are looked up among those with a name.
+const FIRST: usize = 4_000;
+/// What is dense among all alerts is found among so many of them.
+const SOON: usize = 50_000;
 /// So many alerts are compared at once.
 const CHUNK: usize = 200;
 
@@ -58,9 +64,15 @@ pub(super) fn page(
         (smallest, Some(names)) => {
             let mut numbers = names.all(connection)?;
             if let Some((_, facets, beginnings)) = smallest {
+                let places = facets.first(connection, &beginnings, span, None, FIRST)?;
+                let both: Vec<i64> = places.iter().map(|place| place.id).filter(|id| numbers.contains(*id)).collect();
+                let found = compare(connection, &both, span, &conditions, filter.limit)?;
+                if found.len() == filter.limit || places.len() < FIRST {
+                    return Ok(Some(found));
+                }
                 numbers.retain(&facets.all(connection, &beginnings)?);
             }
-            walk(connection, &numbers, span, &conditions, filter.limit).map(Some)
+            look_through(connection, &numbers, span, &conditions, filter.limit).map(Some)
         }
         (None, None) => Ok(None),
     }
@@ -81,34 +93,64 @@ fn narrowest(
     Ok(facets.beginnings(connection, filter)?.map(|beginnings| (facets, beginnings)))
 }
 
-/// Goes through the places of all alerts, and compares those that are among the numbers.
-fn walk(
+/// The first of the numbers that match. What is dense is found soon by going through the alerts; what is not, and few, is
+/// compared one by one.
+fn look_through(
     connection: &Connection,
     numbers: &Numbers,
     span: Span,
     conditions: &Conditions,
     limit: usize,
 ) -> rusqlite::Result<Vec<Place>> {
+    let few = numbers.few(MANY);
+    if let Some(few) = few.as_ref().filter(|few| few.len() <= FEW) {
+        return compare(connection, few, span, conditions, limit);
+    }
+    let most = if few.is_some() { SOON } else { usize::MAX };
+    match (walk(connection, numbers, span, conditions, limit, most)?, few) {
+        (Walked { found, is_over: false }, Some(few)) if found.len() < limit => {
+            compare(connection, &few, span, conditions, limit)
+        }
+        (Walked { found, .. }, _) => Ok(found),
+    }
+}
+
+/// What a walk found, and whether it saw all that there is.
+struct Walked {
+    found: Vec<Place>,
+    is_over: bool,
+}
+
+/// Goes through the places of at most so many alerts, and compares those that are among the numbers.
+fn walk(
+    connection: &Connection,
+    numbers: &Numbers,
+    span: Span,
+    conditions: &Conditions,
+    limit: usize,
+    most: usize,
+) -> rusqlite::Result<Walked> {
     let sql = format!(
-        "SELECT a.id FROM alerts AS a INDEXED BY alerts_newest WHERE {} ORDER BY {}",
+        "SELECT a.id FROM alerts AS a INDEXED BY alerts_newest WHERE {} ORDER BY {} LIMIT ?",
         Span::CLAUSE,
         span.order()
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(span.values()))?;
-    let (mut found, mut chunk) = (Vec::new(), Vec::with_capacity(CHUNK));
+    let mut rows = statement.query(params_from_iter(span.values().chain([super::rows::count(most).into()])))?;
+    let (mut found, mut chunk, mut seen) = (Vec::new(), Vec::with_capacity(CHUNK), 0);
     while found.len() < limit {
         let next = rows.next()?.map(|row| row.get(0)).transpose()?;
+        seen += usize::from(next.is_some());
         chunk.extend(next.filter(|number| numbers.contains(*number)));
         if chunk.len() == CHUNK || next.is_none() {
             found.extend(compare(connection, &chunk, span, conditions, limit - found.len())?);
             chunk.clear();
         }
         if next.is_none() {
-            break;
+            return Ok(Walked { found, is_over: seen < most });
         }
     }
-    Ok(found)
+    Ok(Walked { found, is_over: false })
 }
 
 /// Those of the alerts that match, in the order of pages.

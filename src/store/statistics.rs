@@ -1,14 +1,16 @@
-//! Counts of past alerts: by group, and how late they came. These read everything that the filter lets through, so they
-//! cost what it matches.
+//! Counts of past alerts: by group, and how late they came. What tallies tell costs what there are days and names; the rest
+//! costs what the filter lets through.
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::Connection;
 use serde::Serialize;
 
-use super::conditions::Conditions;
+use super::counts::{Counts, States};
+use super::exclusion::Exclusion;
+use super::facet_counts::Counting;
 use super::history::HistoryFilter;
-use super::rows::count;
-use super::{Store, StoreError};
+use super::lateness::{Each, Steps};
+use super::{Store, StoreError, scan, tallies};
+use crate::domain::AlertState;
 
 /// What alerts are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,21 +29,6 @@ pub enum GroupBy {
     Cause,
     /// The day of the outcome, UTC.
     Day,
-}
-
-impl GroupBy {
-    /// The expression, an order that a person expects, and which rows an index may help with.
-    const fn sql(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Project => ("a.project", "alerts DESC, name"),
-            Self::User => ("a.user", "alerts DESC, name"),
-            Self::Status => ("a.outcome", "alerts DESC, name"),
-            Self::Rule => ("a.rule", "alerts DESC, name"),
-            Self::State => ("a.state", "alerts DESC, name"),
-            Self::Cause => ("a.cause", "alerts DESC, name"),
-            Self::Day => ("date(a.status_changed / 1000, 'unixepoch')", "name DESC"),
-        }
-    }
 }
 
 /// How many alerts a group has, and where they stand.
@@ -93,58 +80,60 @@ impl Store {
     }
 }
 
-fn groups(connection: &Connection, filter: &HistoryFilter, by: GroupBy) -> rusqlite::Result<Vec<Group>> {
-    let conditions = Conditions::of(filter);
-    let (name, order) = by.sql();
-    let sql = format!(
-        "SELECT {name} AS name, count(*) AS alerts, sum(a.state = 'sent') AS sent,
-             sum(a.state IN ('pending', 'sending', 'unknown', 'held')) AS waiting, sum(a.state = 'dead') AS dead,
-             sum(a.state = 'suppressed') AS suppressed
-         FROM alerts AS a WHERE {} GROUP BY 1 ORDER BY {order} LIMIT ?",
-        conditions.sql()
-    );
-    let values = conditions.values().chain([count(filter.limit).into()]);
-    let group = |row: &Row<'_>| {
-        Ok(Group {
-            name: row.get("name")?,
-            alerts: row.get("alerts")?,
-            sent: row.get("sent")?,
-            waiting: row.get("waiting")?,
-            dead: row.get("dead")?,
-            suppressed: row.get("suppressed")?,
-        })
+pub(super) fn groups(connection: &Connection, filter: &HistoryFilter, by: GroupBy) -> rusqlite::Result<Vec<Group>> {
+    // Several questions, and one moment that all of them see.
+    let _moment = connection.unchecked_transaction()?;
+    let counts = match tallies::that_tell(connection, filter, by)? {
+        Some(tallied) => tallies::count(connection, filter, by, tallied)?,
+        None => count_alerts(connection, filter, by)?,
     };
-    connection.prepare(&sql)?.query_map(params_from_iter(values), group)?.collect()
+    Ok(counts.into_groups(filter.limit))
 }
 
-fn statistics(connection: &Connection, filter: &HistoryFilter) -> rusqlite::Result<Statistics> {
-    let conditions = Conditions::of(filter);
-    let clauses = conditions.sql();
-    let sql = format!("SELECT count(*), count(a.sent_at) FROM alerts AS a WHERE {clauses}");
-    let counted = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let (alerts, sent): (u32, u32) = connection.query_row(&sql, params_from_iter(conditions.values()), counted)?;
-    // The order is made once, in a table of its own, and then read at three places.
-    let sql = format!(
-        "WITH late(ms, place) AS MATERIALIZED (SELECT a.sent_at - a.status_changed, row_number() OVER
-             (ORDER BY a.sent_at - a.status_changed) FROM alerts AS a WHERE a.sent_at IS NOT NULL AND {clauses})
-         SELECT ms FROM late WHERE place IN (?, ?, ?) ORDER BY place"
-    );
-    let [median, p95, last] = [place(sent, 50), place(sent, 95), place(sent, 100)];
-    let places = [median, p95, last].map(|place| Value::from(i64::from(place)));
-    let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map(params_from_iter(conditions.values().chain(places)), |row| row.get(0))?;
-    let found: Vec<i64> = rows.collect::<rusqlite::Result<_>>()?;
-    // Places that coincide come once.
-    let distinct: Vec<u32> = {
-        let mut all = vec![median, p95, last];
-        all.dedup();
-        all
-    };
-    let at = |place: u32| {
-        let position = distinct.iter().position(|each| *each == place)?;
-        found.get(position).map(|millis| seconds(*millis))
-    };
-    Ok(Statistics { alerts, sent, median_seconds: at(median), p95_seconds: at(p95), longest_seconds: at(last) })
+/// Counts what no tally tells: by the beginnings of an index that tells all that is asked, or alert by alert.
+fn count_alerts(connection: &Connection, filter: &HistoryFilter, by: GroupBy) -> rusqlite::Result<Counts> {
+    let mut counts = Counts::new(by);
+    match Counting::of(connection, filter, by)? {
+        Some(counting) => counting.count(connection, by, &mut counts)?,
+        None => scan::each(connection, filter, by, |alike, _| counts.add(alike, 1))?,
+    }
+    Ok(counts)
+}
+
+pub(super) fn statistics(connection: &Connection, filter: &HistoryFilter) -> rusqlite::Result<Statistics> {
+    let _moment = connection.unchecked_transaction()?;
+    let by = GroupBy::State;
+    if asks_for_times_outcomes_and_states(filter)
+        && let Some(tallied) = tallies::that_tell(connection, filter, by)?
+    {
+        let states = tallies::count(connection, filter, by, tallied)?.total();
+        let steps = Steps::of(connection, filter)?;
+        return told(&states, |place| steps.at(connection, filter, place));
+    }
+    let (mut counts, mut late) = (Counts::new(by), Each::default());
+    match Counting::of(connection, filter, by)? {
+        Some(counting) => counting.each_late(connection, &mut counts, |came_late| late.0.push(came_late))?,
+        None => scan::each(connection, filter, by, |alike, came_late| {
+            counts.add(alike, 1);
+            late.0.extend(came_late);
+        })?,
+    }
+    told(&counts.total(), |place| Ok(late.at(place)))
+}
+
+/// Statistics by what stands at a place of those that were sent, the soonest first.
+fn told(states: &States, mut at: impl FnMut(usize) -> rusqlite::Result<Option<i64>>) -> rusqlite::Result<Statistics> {
+    let (alerts, sent) = (states.total(), states.sum(&[AlertState::Sent]));
+    let mut seconds_at = |percent| at(place(sent, percent) as usize).map(|late| late.map(seconds));
+    let [median_seconds, p95_seconds, longest_seconds] = [seconds_at(50)?, seconds_at(95)?, seconds_at(100)?];
+    Ok(Statistics { alerts, sent, median_seconds, p95_seconds, longest_seconds })
+}
+
+fn asks_for_times_outcomes_and_states(filter: &HistoryFilter) -> bool {
+    let HistoryFilter { since, until, statuses, states, limit, .. } = filter.clone();
+    let only =
+        HistoryFilter { since, until, statuses, states, limit, not: filter.not.clone(), ..HistoryFilter::default() };
+    *filter == only && filter.not.iter().all(|not| matches!(not, Exclusion::Status(_) | Exclusion::State(_)))
 }
 
 /// The place, from 1, below or at which so many of a hundred stand.

@@ -6,6 +6,8 @@ mod attack;
 mod backup;
 mod channels;
 mod child;
+mod counted;
+mod counts;
 mod dead;
 mod disk_full;
 mod history;
