@@ -1,7 +1,8 @@
 //! What an answer says: ClearML's envelope taken apart, and every status turned into its class of error.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::error::ClearmlError;
 use super::lenient;
@@ -15,7 +16,7 @@ const MALFORMED_PATTERN: i64 = 21;
 #[derive(Deserialize)]
 struct Envelope {
     meta: Option<Meta>,
-    data: Option<Value>,
+    data: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -29,8 +30,8 @@ struct Meta {
     message: Option<String>,
 }
 
-/// The `data` of a good answer, or the class of error that the answer stands for.
-pub(super) fn understand(host: &str, endpoint: &str, answer: RawAnswer) -> Result<Value, ClearmlError> {
+/// The `data` of a good answer, as it is written there, or the class of error that the answer stands for.
+pub(super) fn understand(host: &str, endpoint: &str, answer: RawAnswer) -> Result<Box<RawValue>, ClearmlError> {
     if let Some(to) = answer.redirect {
         return Err(ClearmlError::Redirected { host: host.to_owned(), to });
     }
@@ -39,7 +40,7 @@ pub(super) fn understand(host: &str, endpoint: &str, answer: RawAnswer) -> Resul
     if (200..300).contains(&said.status) {
         let envelope = envelope.map_err(|what| ClearmlError::protocol(endpoint, what))?;
         return match envelope.data {
-            Some(data @ Value::Object(_)) => Ok(data),
+            Some(data) if data.get().starts_with('{') => Ok(data),
             _ => Err(ClearmlError::protocol(endpoint, "it has no `data`")),
         };
     }
@@ -95,6 +96,11 @@ impl Said {
             _ => ClearmlError::Refused { endpoint, status, subcode, message },
         }
     }
+}
+
+/// What JSON says, mended where it must be: half an emoji in it is only met when it is read.
+pub(super) fn read<T: DeserializeOwned>(json: &RawValue) -> serde_json::Result<T> {
+    serde_json::from_str(json.get()).or_else(|_| serde_json::from_str(&mended(json.get().as_bytes())))
 }
 
 fn parse(body: &[u8]) -> Result<Envelope, String> {
@@ -177,10 +183,11 @@ pub(super) fn tidy(message: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::Value;
 
     fn answer(status: u16, body: &[u8]) -> Result<Value, ClearmlError> {
         let raw = RawAnswer { status, date: None, retry_after: None, redirect: None, body: body.to_vec() };
-        understand("api.example.com:443", "tasks.get_all_ex", raw)
+        understand("api.example.com:443", "tasks.get_all_ex", raw).map(|data| read(&data).unwrap())
     }
 
     fn what(status: u16, body: &str) -> String {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -103,17 +104,27 @@ impl Client {
         body: Body<'_>,
         repeat: Repeat,
     ) -> Result<T, ClearmlError> {
+        let data = self.call_unread(endpoint, body, repeat).await?;
+        answer::read(&data).map_err(|error| ClearmlError::protocol(endpoint, answer::tidy(&error.to_string())))
+    }
+
+    /// The `data` of the answer as it is written there.
+    pub(super) async fn call_unread(
+        &self,
+        endpoint: &str,
+        body: Body<'_>,
+        repeat: Repeat,
+    ) -> Result<Box<RawValue>, ClearmlError> {
         let token = self.valid_token().await?;
         let first = self.send(endpoint, Authorization::Token(&token.secret), body, repeat).await;
-        let data = match first {
+        match first {
             // A refused token is looked at before anything is done, so nothing was done twice.
             Err(error) if error.is_stale_token() => {
                 let renewed = self.token_instead_of(&token).await?;
-                self.send(endpoint, Authorization::Token(&renewed.secret), body, repeat).await?
+                self.send(endpoint, Authorization::Token(&renewed.secret), body, repeat).await
             }
-            other => other?,
-        };
-        T::deserialize(data).map_err(|error| ClearmlError::protocol(endpoint, answer::tidy(&error.to_string())))
+            other => other,
+        }
     }
 
     /// Sends a file to the file server.
@@ -178,7 +189,7 @@ impl Client {
         const ENDPOINT: &str = "auth.login";
         let data = self.send(ENDPOINT, authorization, Body::Json(&json!({})), Repeat::Freely).await?;
         // The parser's own message could quote the token.
-        let login = Login::deserialize(data).map_err(|_| ClearmlError::protocol(ENDPOINT, "it holds no token"))?;
+        let login: Login = answer::read(&data).map_err(|_| ClearmlError::protocol(ENDPOINT, "it holds no token"))?;
         Ok(SecretString::from(login.token))
     }
 
@@ -189,7 +200,7 @@ impl Client {
         authorization: Authorization<'_>,
         body: Body<'_>,
         repeat: Repeat,
-    ) -> Result<Value, ClearmlError> {
+    ) -> Result<Box<RawValue>, ClearmlError> {
         let mut failures = 0;
         loop {
             let error = match self.exchange(endpoint, authorization, body).await {
@@ -210,7 +221,7 @@ impl Client {
         endpoint: &str,
         authorization: Authorization<'_>,
         body: Body<'_>,
-    ) -> Result<Value, ClearmlError> {
+    ) -> Result<Box<RawValue>, ClearmlError> {
         let started = Instant::now();
         let answer = self.0.transport.post(endpoint, authorization, body).await;
         let status = answer.as_ref().ok().map(|answer| answer.status);

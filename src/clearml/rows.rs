@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::answer::tidy;
+use super::answer::{self, tidy};
 use super::lenient::{integer_field, number, text, text_field, texts_field};
 use crate::domain::{LastMetric, Named, Stamp, Status, Task};
 
@@ -104,7 +105,16 @@ struct WireTask {
 impl Row {
     /// Reads a row; never fails as a whole.
     pub(super) fn read(value: Value) -> Self {
-        match WireTask::deserialize(value) {
+        Self::of(WireTask::deserialize(value))
+    }
+
+    /// [`Row::read`] of a row as it is written.
+    pub(super) fn read_written(json: &RawValue) -> Self {
+        Self::of(answer::read(json))
+    }
+
+    fn of(read: serde_json::Result<WireTask>) -> Self {
+        match read {
             Ok(wire) => wire.into_row(),
             Err(error) => Self { id: None, stamp: None, task: Err(tidy(&format!("it is no task: {error}"))) },
         }

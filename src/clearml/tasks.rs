@@ -1,6 +1,7 @@
 //! What is asked about tasks and their consoles.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::answer;
@@ -8,7 +9,9 @@ use super::client::Client;
 use super::error::ClearmlError;
 use super::lenient::{integer, text};
 use super::pager::Request;
+use super::retry::Repeat;
 use super::rows::{Row, Wanted};
+use super::transport::Body;
 use crate::domain::{Stamp, Task};
 
 /// The one endpoint that tells names of projects, users and queues along with the tasks.
@@ -19,6 +22,13 @@ const CONSOLE: &str = "events.get_task_log";
 #[derive(Deserialize)]
 struct Tasks {
     tasks: Vec<Value>,
+}
+
+/// Rows that are read one after the other, so that a page is never held as a whole tree of values.
+#[derive(Deserialize)]
+struct Unread<'a> {
+    #[serde(borrow)]
+    tasks: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -97,16 +107,15 @@ impl Client {
 
     /// The rows of a question about tasks.
     pub(super) async fn rows(&self, body: &Value) -> Result<Vec<Row>, ClearmlError> {
-        rows_of(self.call(TASKS, body).await?)
+        rows_of(&self.call_unread(TASKS, Body::Json(body), Repeat::Freely).await?)
     }
 }
 
 /// The rows in the `data` of an answer.
-pub(super) fn rows_of(data: Value) -> Result<Vec<Row>, ClearmlError> {
-    let tasks = Tasks::deserialize(data)
-        .map_err(|error| ClearmlError::protocol(TASKS, answer::tidy(&error.to_string())))?
-        .tasks;
-    Ok(tasks.into_iter().map(Row::read).collect())
+pub(super) fn rows_of(data: &RawValue) -> Result<Vec<Row>, ClearmlError> {
+    let unread: Unread = serde_json::from_str(data.get())
+        .map_err(|error| ClearmlError::protocol(TASKS, answer::tidy(&error.to_string())))?;
+    Ok(unread.tasks.into_iter().map(Row::read_written).collect())
 }
 
 /// A task that was asked for by its ID.

@@ -5,9 +5,10 @@
 
 use std::io::IsTerminal;
 
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry, filter, fmt, reload};
+use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use super::arguments::{Arguments, Command, LogFormat};
 use crate::agent::ConsoleTap;
@@ -46,13 +47,14 @@ impl Level {
         }
     }
 
-    fn directives(self) -> &'static str {
-        match self {
-            Self::Quiet => "warn",
-            Self::Usual => "clearml_alerts=info,warn",
-            Self::Verbose => "clearml_alerts=debug,warn",
-            Self::Requests => "clearml_alerts=trace,info",
-        }
+    fn targets(self) -> Targets {
+        let (ours, others) = match self {
+            Self::Quiet => (LevelFilter::WARN, LevelFilter::WARN),
+            Self::Usual => (LevelFilter::INFO, LevelFilter::WARN),
+            Self::Verbose => (LevelFilter::DEBUG, LevelFilter::WARN),
+            Self::Requests => (LevelFilter::TRACE, LevelFilter::INFO),
+        };
+        Targets::new().with_default(others).with_target(env!("CARGO_CRATE_NAME"), ours)
     }
 }
 
@@ -62,7 +64,7 @@ pub(super) struct Log {
     /// Where lines wait for the console of the monitor's task.
     pub console: ConsoleTap,
     /// `None` where `RUST_LOG` has said what is logged.
-    level: Option<reload::Handle<EnvFilter, Registry>>,
+    level: Option<reload::Handle<Targets, Registry>>,
 }
 
 impl Log {
@@ -78,7 +80,7 @@ impl Log {
     pub(super) fn set_level(&self, level: Level) {
         if let Some(handle) = &self.level {
             // It fails only where the log is gone already.
-            let _ = handle.reload(EnvFilter::new(level.directives()));
+            let _ = handle.reload(level.targets());
         }
     }
 }
@@ -86,9 +88,9 @@ impl Log {
 /// Starts logging; `rust_log` (the variable `RUST_LOG`) overrules the level. Colours only on a terminal, and not where
 /// `NO_COLOR` is set.
 pub(super) fn start(format: LogFormat, level: Level, rust_log: Option<&str>, no_color: bool) -> Log {
-    let asked = rust_log.and_then(|directives| EnvFilter::try_new(directives).ok());
+    let asked = rust_log.and_then(|directives| directives.parse::<Targets>().ok());
     let is_fixed = asked.is_some();
-    let (filter, handle) = reload::Layer::new(asked.unwrap_or_else(|| EnvFilter::new(level.directives())));
+    let (filter, handle) = reload::Layer::new(asked.unwrap_or_else(|| level.targets()));
     let console = ConsoleTap::new(Clock::system());
     let lines = console.clone();
     let to_console = fmt::layer()
@@ -97,7 +99,7 @@ pub(super) fn start(format: LogFormat, level: Level, rust_log: Option<&str>, no_
         .without_time()
         .with_writer(move || lines.writer())
         // Requests about the console would be lines of the console, and so on for ever.
-        .with_filter(filter::LevelFilter::DEBUG);
+        .with_filter(LevelFilter::DEBUG);
     let to_stderr = fmt::layer().with_target(false).with_writer(|| {
         super::progress::clear();
         std::io::stderr()

@@ -103,7 +103,7 @@ fn execute(arguments: Arguments, environment: ProcessEnvironment, log: logging::
 }
 
 fn block_on(command: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let result = runtime.block_on(command);
     // A blocking call that hangs (a dead network file system) must not keep a stopped service alive.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));

@@ -23,7 +23,7 @@ use crate::domain::delivery::{DeliveryState, LONGEST_RETRY_AFTER, OnUnknown, Wai
 use crate::domain::{Lane, Redactor, Stamp};
 use crate::slack::pacing::DEFAULT_BURST;
 use crate::slack::{self, Class, Pacer, Pauses};
-use crate::store::{Delivery, Method, Store};
+use crate::store::{Delivery, LaneNow, Method, Store};
 
 /// Steps of each channel before the list of channels is made anew.
 const ROUNDS: usize = 100;
@@ -269,7 +269,9 @@ impl Deliverer {
 
     /// One step for one channel: a look for lost answers, and one message composed or sent.
     async fn step(&mut self, channel: &str) -> Result<Next, MonitorError> {
-        let record = self.store.channel(channel).await?;
+        let skip_unknown = self.config.on_unknown == OnUnknown::Hold;
+        let LaneNow { record, lost, mut next } =
+            self.store.lane_now(channel, skip_unknown, self.clock.steady()).await?;
         let parked_until = record.parked_at.and(record.retry_at);
         if let Some(wait) = parked_until.and_then(|until| self.wait_until(until)) {
             return Ok(wait);
@@ -285,11 +287,12 @@ impl Deliverer {
             Err(error) => return self.not_ready(channel, error).await,
         };
         self.unready.remove(channel);
-        if let Some(wait) = self.reconcile_due(channel, &target).await? {
-            return Ok(wait);
+        if !lost.is_empty() {
+            if let Some(wait) = self.reconcile(channel, &target, lost).await? {
+                return Ok(wait);
+            }
+            next = self.store.next_delivery(channel, skip_unknown).await?;
         }
-        let skip_unknown = self.config.on_unknown == OnUnknown::Hold;
-        let next = self.store.next_delivery(channel, skip_unknown).await?;
         // What shows how a task stands keeps no alert waiting.
         let composed = if next.as_ref().is_none_or(is_waiting_edit) {
             self.compose_due(channel, &target).await?

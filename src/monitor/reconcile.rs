@@ -16,10 +16,14 @@ use crate::store::{Delivery, DeliveryKind, Method};
 const MARGIN: std::time::Duration = std::time::Duration::from_mins(2);
 
 impl Deliverer {
-    /// Looks for every message of `channel` whose answer was lost and whose time to be looked for has come. A wait where
-    /// Slack tells that a person must act first.
-    pub(super) async fn reconcile_due(&mut self, channel: &str, target: &Target) -> Result<Option<Next>, MonitorError> {
-        for delivery in self.store.lost_answers(channel, self.clock.steady()).await? {
+    /// Looks for messages of `channel` whose answer was lost. A wait where Slack tells that a person must act first.
+    pub(super) async fn reconcile(
+        &mut self,
+        channel: &str,
+        target: &Target,
+        lost: Vec<Delivery>,
+    ) -> Result<Option<Next>, MonitorError> {
+        for delivery in lost {
             if !matches!(target, Target::Slack { .. }) {
                 self.heed_unseen(delivery, target).await?;
                 continue;
@@ -59,7 +63,7 @@ impl Deliverer {
                 );
             }
             let again = Reconciled::Resend { possible_duplicate: false };
-            return Ok(self.store.finish_look(delivery, false, again, self.clock.now()).await?);
+            return Ok(self.store.finish_look(delivery, false, again, self.clock.now()).await.map(drop)?);
         }
         self.heed_look(delivery, Look::NotPermitted, false).await
     }
@@ -92,8 +96,9 @@ impl Deliverer {
         self.log_look(&delivery, &next);
         let found = matches!(next, Reconciled::Sent { .. }).then_some(DeliveryState::Sent);
         let (id, lane) = (delivery.id, delivery.channel.clone());
-        self.store.finish_look(delivery, look == Look::Absent, next, self.clock.now()).await?;
-        self.note_state(id, &lane, found).await
+        let told = self.store.finish_look(delivery, look == Look::Absent, next, self.clock.now()).await?;
+        self.note_state(id, &lane, found, told);
+        Ok(())
     }
 
     /// What Slack says; the outer error is the database's.

@@ -77,28 +77,21 @@ impl Deliverer {
         if finished.is_err() {
             self.unrecorded.push(outcome);
         }
-        finished?;
-        self.note_state(id, &lane, state).await
+        self.note_state(id, &lane, state, finished?);
+        Ok(())
     }
 
     /// Counts the alerts of a delivery that came into a state by which they are told, lost sight of, or stopped.
-    pub(super) async fn note_state(
-        &self,
-        delivery: i64,
-        lane: &str,
-        state: Option<DeliveryState>,
-    ) -> Result<(), MonitorError> {
+    pub(super) fn note_state(&self, delivery: i64, lane: &str, state: Option<DeliveryState>, told: Vec<ToldAlert>) {
         let Some(state) = state else {
-            return Ok(());
+            return;
         };
-        let told = self.store.told_by(delivery).await?;
         if state == DeliveryState::Sent {
             let now = self.status.figures().clearml_now(self.clock.now());
             log_told(delivery, lane, &told, now);
             self.status.told_after(told.iter().map(|alert| now.since(alert.due_since)));
         }
         self.status.came_into(state.as_str(), told.into_iter().map(|alert| alert.rule));
-        Ok(())
     }
 
     pub(super) async fn record(&mut self, delivery: Delivery, attempt: i64, tried: Tried) -> Result<(), MonitorError> {

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::error::Stop;
 use super::outbox::{bury, free_alerts, resting, set_alerts};
 use super::rows::{count, word};
+use super::sight::{ToldAlert, told_by};
 use super::{Delivery, Store, StoreError, channels, slack_users, threads};
 use crate::domain::Stamp;
 use crate::domain::delivery::{Answer, DeliveryState, Reconciled, Step};
@@ -71,7 +72,7 @@ impl Store {
     }
 
     /// Records what came of an attempt, and what becomes of its delivery. `payload` replaces the stored one where a
-    /// plainer form is to be sent.
+    /// plainer form is to be sent. Returns the alerts that the message tells.
     pub async fn finish_attempt(
         &self,
         delivery: Delivery,
@@ -80,29 +81,30 @@ impl Store {
         reason: Option<String>,
         payload: Option<String>,
         now: Stamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<ToldAlert>, StoreError> {
         self.change(move |tx| {
             require(tx, delivery.id, "to record an attempt", &[DeliveryState::Sending])?;
             complete(tx, &result)?;
-            Ok(apply(tx, &delivery, step, reason.as_deref(), payload.as_deref(), now)?)
+            apply(tx, &delivery, step, reason.as_deref(), payload.as_deref(), now)?;
+            Ok(told_by(tx, delivery.id)?)
         })
         .await
     }
 
     /// Records what a look for a message whose answer was lost brought. A look at one that a person has decided about
-    /// meanwhile changes nothing.
+    /// meanwhile changes nothing. Returns the alerts that the message tells.
     pub async fn finish_look(
         &self,
         delivery: Delivery,
         found_absent: bool,
         reconciled: Reconciled,
         now: Stamp,
-    ) -> Result<(), StoreError> {
-        self.write(move |tx| match state_of(tx, delivery.id)? {
-            Some(DeliveryState::Unknown | DeliveryState::Sending) => {
-                apply_look(tx, &delivery, found_absent, reconciled, now)
+    ) -> Result<Vec<ToldAlert>, StoreError> {
+        self.write(move |tx| {
+            if let Some(DeliveryState::Unknown | DeliveryState::Sending) = state_of(tx, delivery.id)? {
+                apply_look(tx, &delivery, found_absent, reconciled, now)?;
             }
-            _ => Ok(()),
+            told_by(tx, delivery.id)
         })
         .await
     }

@@ -80,7 +80,7 @@ pub(super) fn remember(tx: &Transaction<'_>, name: &str, channel_id: &str) -> ru
     tx.execute(sql, params![name, channel_id]).map(drop)
 }
 
-fn channel(connection: &Connection, name: &str) -> rusqlite::Result<ChannelRecord> {
+pub(super) fn channel(connection: &Connection, name: &str) -> rusqlite::Result<ChannelRecord> {
     let sql = "SELECT channel_id, parked_at, parked_reason, retry_at FROM channels WHERE name = ?1";
     let found = connection.prepare_cached(sql)?.query_row([name], |row| {
         Ok(ChannelRecord {

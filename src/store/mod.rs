@@ -63,6 +63,8 @@ use std::time::Instant;
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
+use tokio::task::JoinError;
 
 pub use attempts::{Attempt, AttemptResult};
 pub use backup::{Overwrite, Restored};
@@ -77,6 +79,7 @@ pub use letters::{AttemptRecord, DeadLetter, DeadLetterDetail};
 pub use lock::InstanceLock;
 pub use monitor::MonitorRecord;
 pub use open::Access;
+pub use outbox::LaneNow;
 pub use pages::{PageToRecord, Recorded, RecordedAlert, Watching};
 pub use past::PastOutcome;
 pub use prune::{Old, Removed, Round};
@@ -206,17 +209,15 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
     {
-        let store = self.clone();
-        match tokio::task::spawn_blocking(move || work(&store)).await {
-            Ok(answer) => answer,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(error) => Err(StoreError::Other {
-                    path: self.path().to_owned(),
-                    detail: format!("the program ends: {error}"),
-                }),
-            },
-        }
+        let (store, (answer, answered)) = (self.clone(), oneshot::channel());
+        let work = move || drop(answer.send(work(&store)));
+        let ended = in_background(Box::new(work)).await.map_err(|error| error.to_string());
+        let failed = match (ended, answered.await) {
+            (Ok(()), Ok(answer)) => return answer,
+            (Ok(()), Err(error)) => error.to_string(),
+            (Err(error), _) => error,
+        };
+        Err(StoreError::Other { path: self.path().to_owned(), detail: format!("the program ends: {failed}") })
     }
 
     /// A connection to the file that was opened. Where another file has taken its place, nothing is read or written: half
@@ -231,5 +232,14 @@ impl Store {
 
     fn explain(&self, error: &rusqlite::Error) -> StoreError {
         self.inner.site.explain(error)
+    }
+}
+
+/// Runs something on the blocking pool; boxed, so that the pool's machinery is compiled once and not for each question.
+async fn in_background(work: Box<dyn FnOnce() + Send>) -> Result<(), JoinError> {
+    match tokio::task::spawn_blocking(work).await.map_err(JoinError::try_into_panic) {
+        Ok(()) => Ok(()),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(error)) => Err(error),
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags};
+use scheduled_thread_pool::ScheduledThreadPool;
 
 use super::file::{self, Found};
 use super::schema::{self, MIGRATIONS, SCHEMA_VERSION};
@@ -141,6 +142,7 @@ fn connect(site: &Site, access: Access) -> Result<Pool<SqliteConnectionManager>,
     // store is dropped the file is closed.
     let pool = Pool::builder()
         .max_size(CONNECTIONS)
+        .thread_pool(Arc::new(ScheduledThreadPool::new(1)))
         .min_idle(Some(0))
         .idle_timeout(None)
         .max_lifetime(None)

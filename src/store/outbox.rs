@@ -8,7 +8,8 @@ use super::deliveries::{DELIVERY_COLUMNS, PENDING_COLUMNS, delivery, pending_ale
 use super::error::Stop;
 use super::rows::{count, maybe_stamp};
 use super::{
-    Delivery, DeliveryKind, DigestSeries, Due, NewDelivery, Store, StoreError, Thread, channels, monitor, threads,
+    ChannelRecord, Delivery, DeliveryKind, DigestSeries, Due, NewDelivery, Store, StoreError, Thread, channels,
+    monitor, threads,
 };
 use crate::domain::delivery::{DeliveryState, Form};
 use crate::domain::{AlertState, Lane, PendingAlert, Stamp};
@@ -18,6 +19,17 @@ use crate::domain::{AlertState, Lane, PendingAlert, Stamp};
 pub(super) const OPEN: &str = "state IN ('pending', 'sending', 'unknown', 'held')";
 /// The condition of the partial index `alerts_to_compose`, likewise: no message tells it, and its rule makes it wait no more.
 pub(super) const TO_COMPOSE: &str = "state IN ('pending', 'held') AND delivery_id IS NULL AND wait_until IS NULL";
+
+/// How a lane of the outbox stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneNow {
+    /// What is remembered of it.
+    pub record: ChannelRecord,
+    /// Messages whose answer was lost and that are to be looked for.
+    pub lost: Vec<Delivery>,
+    /// The next one to be sent.
+    pub next: Option<Delivery>,
+}
 
 impl Store {
     /// Takes up what the last run left: a message that was under way may have arrived and becomes `unknown`, and no stored
@@ -108,20 +120,25 @@ impl Store {
     /// answer was lost do not hold the others up. Only a `pending` or `held` one may be sent.
     pub async fn next_delivery(&self, channel: &str, skip_unknown: bool) -> Result<Option<Delivery>, StoreError> {
         let channel = channel.to_owned();
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached(&next_delivery())?;
-            statement.query_row(params![channel, skip_unknown], delivery).optional()
-        })
-        .await
+        self.read(move |connection| read_next(connection, &channel, skip_unknown)).await
     }
 
     /// Messages for `channel` whose answer was lost and that are to be looked for by `now`. Those that stand at `sending`
     /// are among them: the answer came, and could not be recorded.
     pub async fn lost_answers(&self, channel: &str, now: Stamp) -> Result<Vec<Delivery>, StoreError> {
         let channel = channel.to_owned();
+        self.read(move |connection| read_lost(connection, &channel, now)).await
+    }
+
+    /// What [`Store::channel`], [`Store::lost_answers`] and [`Store::next_delivery`] tell, asked for at once.
+    pub async fn lane_now(&self, channel: &str, skip_unknown: bool, now: Stamp) -> Result<LaneNow, StoreError> {
+        let channel = channel.to_owned();
         self.read(move |connection| {
-            let mut statement = connection.prepare_cached(&lost_answers())?;
-            statement.query_map(params![channel, now.as_millis()], delivery)?.collect()
+            Ok(LaneNow {
+                record: channels::channel(connection, &channel)?,
+                lost: read_lost(connection, &channel, now)?,
+                next: read_next(connection, &channel, skip_unknown)?,
+            })
         })
         .await
     }
@@ -208,6 +225,16 @@ pub(super) fn due_by_rule() -> String {
         "SELECT rule, sum(kept_quiet = 0) AS fresh, sum(kept_quiet) AS kept FROM alerts
          WHERE channel = ?1 AND {TO_COMPOSE} GROUP BY rule"
     )
+}
+
+fn read_next(connection: &Connection, channel: &str, skip_unknown: bool) -> rusqlite::Result<Option<Delivery>> {
+    let mut statement = connection.prepare_cached(&next_delivery())?;
+    statement.query_row(params![channel, skip_unknown], delivery).optional()
+}
+
+fn read_lost(connection: &Connection, channel: &str, now: Stamp) -> rusqlite::Result<Vec<Delivery>> {
+    let mut statement = connection.prepare_cached(&lost_answers())?;
+    statement.query_map(params![channel, now.as_millis()], delivery)?.collect()
 }
 
 pub(super) fn next_delivery() -> String {

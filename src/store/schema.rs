@@ -76,11 +76,15 @@ fn fill(draft: &Path, instance: &str) -> rusqlite::Result<()> {
     connection.close().map_err(|(_, error)| error)
 }
 
+/// What each connection keeps of the file, in KiB; what it reads again comes from the system's memory.
+const PAGE_CACHE: i64 = 512;
+
 /// Brings a connection to the settings that every connection has.
 pub(super) fn configure(connection: &Connection, site: &Site, read_only: bool) -> rusqlite::Result<()> {
     connection.busy_timeout(site.limits.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(64);
     super::fold::teach(connection)?;
+    connection.pragma_update(None, "cache_size", -PAGE_CACHE)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // What a damaged or hostile file says about itself is not believed.
     connection.pragma_update(None, "cell_size_check", true)?;

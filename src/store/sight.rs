@@ -47,26 +47,23 @@ pub struct HourCount {
 
 const HOUR: i64 = 3_600_000;
 
-impl Store {
-    /// The alerts that a message tells.
-    pub async fn told_by(&self, delivery: i64) -> Result<Vec<ToldAlert>, StoreError> {
-        self.read(move |connection| {
-            let sql = "SELECT id, task_id, digest, rule, coalesce(released_at, status_changed) AS due_since FROM alerts
-                       WHERE delivery_id = ?1 ORDER BY id";
-            let told = |row: &Row<'_>| {
-                Ok(ToldAlert {
-                    alert: row.get("id")?,
-                    task_id: row.get("task_id")?,
-                    digest: row.get("digest")?,
-                    rule: row.get("rule")?,
-                    due_since: stamp(row, "due_since")?,
-                })
-            };
-            connection.prepare_cached(sql)?.query_map([delivery], told)?.collect()
+/// The alerts that a message tells.
+pub(super) fn told_by(connection: &Connection, delivery: i64) -> rusqlite::Result<Vec<ToldAlert>> {
+    let sql = "SELECT id, task_id, digest, rule, coalesce(released_at, status_changed) AS due_since FROM alerts
+               WHERE delivery_id = ?1 ORDER BY id";
+    let told = |row: &Row<'_>| {
+        Ok(ToldAlert {
+            alert: row.get("id")?,
+            task_id: row.get("task_id")?,
+            digest: row.get("digest")?,
+            rule: row.get("rule")?,
+            due_since: stamp(row, "due_since")?,
         })
-        .await
-    }
+    };
+    connection.prepare_cached(sql)?.query_map([delivery], told)?.collect()
+}
 
+impl Store {
     /// Channels that wait for a person.
     pub async fn parked_channels(&self) -> Result<Vec<ParkedChannel>, StoreError> {
         self.read(|connection| {

@@ -271,7 +271,7 @@ impl Short for Store {
                 detail: None,
                 took_ms: 5,
             };
-            self.finish_attempt(self.delivery(id), result, step, reason, None, at(31_000)).await
+            self.finish_attempt(self.delivery(id), result, step, reason, None, at(31_000)).await.map(drop)
         })
     }
 

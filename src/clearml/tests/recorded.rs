@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::clearml::ClearmlError;
-use crate::clearml::answer::understand;
+use crate::clearml::answer::{read, understand};
 use crate::clearml::rows::Row;
 use crate::clearml::transport::RawAnswer;
 use crate::domain::{Named, Stamp, Status};
@@ -18,7 +18,7 @@ impl Exchange {
     fn understood(&self) -> Result<Value, ClearmlError> {
         let body = self.answer.to_string().into_bytes();
         let raw = RawAnswer { status: self.status, date: None, retry_after: None, redirect: None, body };
-        understand("api.example.com:443", "service.action", raw)
+        understand("api.example.com:443", "service.action", raw).map(|data| read(&data).unwrap())
     }
 }
 
