@@ -97,6 +97,7 @@ fn filters() -> Vec<(&'static str, HistoryFilter)> {
                 ..all()
             },
         ),
+        ("an old name", task("run 1")),
         ("an old name and a rare state", HistoryFilter { states: vec![AlertState::Dead], ..task("run 1") }),
         ("an old name and a common outcome", HistoryFilter { statuses: vec![Outcome::Failed], ..task("run 1") }),
         (
@@ -228,9 +229,13 @@ fn no_page_costs_more_after_a_long_history() {
     let (short, long) = (short.connection().unwrap(), long.connection().unwrap());
     for (what, filter) in filters() {
         // What no index can find is read from the newest on; what is common in itself is counted, a few steps an alert.
-        let reads_all =
-            ["a common name and a common user", "an old name and a rare state", "an old name and a common outcome"]
-                .contains(&what);
+        let reads_all = [
+            "a common name and a common user",
+            "an old name",
+            "an old name and a rare state",
+            "an old name and a common outcome",
+        ]
+        .contains(&what);
         for order in pages() {
             let (few, many) = (steps(&short, &filter, order), steps(&long, &filter, order));
             // A filter that has not enough rows for a page yet may still grow to one.

@@ -155,4 +155,38 @@ mod tests {
         assert_eq!([place(1, 50), place(2, 50), place(3, 50), place(100, 95), place(7, 100)], [1, 1, 2, 95, 7]);
         assert_eq!(place(0, 50), 1);
     }
+
+    /// An alert that goes from one time to another while it is counted, both of them left out, is never counted.
+    #[test]
+    fn all_questions_of_a_count_see_one_moment() {
+        const DAY: i64 = 86_400_000;
+        let directory = tempfile::TempDir::new_in("/dev/shm").or_else(|_| tempfile::TempDir::new()).unwrap();
+        let access = crate::store::Access::Own { wait: std::time::Duration::ZERO };
+        let store = Store::open(&directory.path().join("alerts.db"), access, "test").unwrap();
+        store
+            .write_now(|tx| {
+                tx.execute_batch(
+                    "INSERT INTO tasks (task_id, name, status, status_changed, run, run_outcomes, first_seen_at, last_change_at)
+                         VALUES ('t', 'n', 'failed', 0, 1, 1, 0, 0);
+                     INSERT INTO alerts (rule, task_id, run, outcome, status_changed, task_name, state, filter, channel,
+                         created_at) VALUES ('r', 't', 1, 'failed', 0, 'n', 'suppressed', 'user', '#a', 0)",
+                )
+            })
+            .unwrap();
+        let since = Some(crate::domain::Stamp::from_millis(DAY + 1_000));
+        let filter = HistoryFilter { since, limit: 50, ..HistoryFilter::default() };
+        for steps in 1..40 {
+            let (connection, writer) = (store.connection().unwrap(), store.clone());
+            let mut stamp = 0;
+            let moves = move || {
+                // The beginning of the day of which the rest is asked for, and the day before.
+                stamp = if stamp == 0 { DAY } else { 0 };
+                writer.write_now(|tx| tx.execute("UPDATE alerts SET status_changed = ?", [stamp])).is_err()
+            };
+            connection.progress_handler(steps, Some(moves)).unwrap();
+            assert_eq!(groups(&connection, &filter, GroupBy::Day).unwrap(), [], "{steps} steps between two moves");
+            assert_eq!(statistics(&connection, &filter).unwrap().alerts, 0, "{steps} steps between two moves");
+            connection.progress_handler(0, None::<fn() -> bool>).unwrap();
+        }
+    }
 }

@@ -142,6 +142,13 @@ fn one_letter_and_two_are_found_behind_thousands() {
     for (text, expected) in cases {
         assert_eq!(found(text), expected, "{text}");
     }
+    // A number that comes again is below those whose names were added in lots.
+    store.execute(
+        "DELETE FROM alerts WHERE id = 2;
+         INSERT INTO alerts (id, rule, task_id, run, outcome, status_changed, task_name, state, filter, channel, created_at)
+             VALUES (2, 'r', 't0', 2, 'failed', 2, 'jw', 'suppressed', 'user', '#a', 0)",
+    );
+    assert_eq!((found("jw"), found("xq")), (vec![2], vec![]));
     let either =
         HistoryFilter { tasks: vec!["bä".to_owned(), "ends".to_owned()], limit: 50, ..HistoryFilter::default() };
     assert_eq!(numbers(&store, &either, Order::Newest), [4, 3]);
