@@ -13,6 +13,7 @@ FROM rust:1.95-slim-bookworm AS build
 # The C compiler for SQLite and for the cryptography of TLS comes with the image; so do the CA certificates.
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /src
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY benches benches
@@ -33,10 +34,12 @@ FROM scratch
 COPY --from=build /root-fs /
 USER 65532:65532
 WORKDIR /var/lib/clearml-alerts
-# Whatever is written, temporary files too, goes into the volume: everything else can be read-only.
+# Whatever is written, temporary files too, goes into the volume: everything else can be read-only. The C library keeps one
+# store of memory for all threads instead of one for each.
 ENV HOME=/var/lib/clearml-alerts \
     TMPDIR=/var/lib/clearml-alerts \
-    CLEARML_ALERTS_DB=/var/lib/clearml-alerts/alerts.db
+    CLEARML_ALERTS_DB=/var/lib/clearml-alerts/alerts.db \
+    MALLOC_ARENA_MAX=1
 VOLUME /var/lib/clearml-alerts
 # It finishes the message in flight, in 5 seconds at most.
 STOPSIGNAL SIGTERM
