@@ -57,7 +57,7 @@ fn asked() -> Vec<(&'static str, String, Values)> {
     let history = |order| history::question(&HistoryFilter { limit: 50, ..HistoryFilter::default() }, order).0;
     let far = Stamp::from_millis(i64::MAX).as_millis();
     vec![
-        ("known_task", pages::KNOWN_TASK.to_owned(), values([&"t7"])),
+        ("known_task", known_tasks::KNOWN_TASK.to_owned(), values([&"t7"])),
         ("user_label", slack_users::USER_LABEL.to_owned(), values([&"u7"])),
         ("alerts_to_compose", outbox::alerts_to_compose(), values([&"#b", &8])),
         ("due_by_rule", outbox::due_by_rule(), values([&"#b"])),

@@ -7,7 +7,7 @@ use super::history::{alert_record, alerts_where};
 use super::letters::attempts_of;
 use super::rows::{count, maybe_stamp, stamp};
 use super::rule_sets::hearings;
-use super::{AttemptRecord, Hearing, Store, StoreError, monitor, pages};
+use super::{AttemptRecord, Hearing, Store, StoreError, known_tasks, monitor};
 use crate::domain::{AlertRecord, KnownTask, Stamp, Status};
 
 /// Everything recorded of one task.
@@ -139,7 +139,7 @@ impl Store {
     /// What polls remember of a task.
     pub async fn known_task(&self, task_id: &str) -> Result<Option<KnownTask>, StoreError> {
         let task_id = task_id.to_owned();
-        self.read(move |connection| pages::known_task(connection, &task_id)).await
+        self.read(move |connection| known_tasks::known_task(connection, &task_id)).await
     }
 
     /// [`Store::verdict`] on this thread.

@@ -198,26 +198,27 @@ pub(super) fn alerts_where(more: &'static str, clause: &'static str, order: &'st
     )
 }
 
+/// Reads the columns by their places in `COLUMNS`: a page of rows looks up a thousand of them.
 pub(super) fn alert_record(row: &Row<'_>) -> rusqlite::Result<AlertRecord> {
     Ok(AlertRecord {
-        id: row.get("id")?,
-        rule: row.get("rule")?,
-        task_id: row.get("task_id")?,
-        task_name: row.get("task_name")?,
-        project: row.get("project")?,
-        user: row.get("user")?,
+        id: row.get(0)?,
+        rule: row.get(1)?,
+        task_id: row.get(2)?,
+        task_name: row.get(3)?,
+        project: row.get(4)?,
+        user: row.get(5)?,
         status: outcome(row, "outcome")?,
-        status_changed: stamp(row, "status_changed")?,
+        status_changed: stamp(row, 7)?,
         state: word(row, "state", AlertState::parse)?,
-        reason: row.get("reason")?,
-        created_at: stamp(row, "created_at")?,
-        sent_at: maybe_stamp(row, "sent_at")?,
-        attempts: row.get("attempts")?,
-        channel: row.get("channel")?,
-        message_ts: row.get("message_ts")?,
-        digest: row.get("digest")?,
-        url: row.get("url")?,
+        reason: row.get(9)?,
+        created_at: stamp(row, 10)?,
+        sent_at: maybe_stamp(row, 11)?,
+        channel: row.get(12)?,
+        message_ts: row.get(13)?,
+        digest: row.get(14)?,
+        url: row.get(15)?,
         cause: maybe_cause(row)?,
-        cause_detail: row.get("cause_detail")?,
+        cause_detail: row.get(17)?,
+        attempts: row.get(18)?,
     })
 }

@@ -22,6 +22,7 @@ mod fold;
 mod history;
 #[cfg(test)]
 mod history_costs;
+mod known_tasks;
 mod lateness;
 mod letters;
 mod lock;

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Statement, Transaction, named_params, params};
 
-use super::rows::{maybe_stamp, outcome, stamp, unreadable};
+use super::known_tasks::{KNOWN_TASK, SAVE_TASK, known_task, read_known, write_task};
+use super::rows::unreadable;
 use super::{Store, StoreError, channels, monitor, rule_sets, silences, stuck, threads, waiting};
 use crate::domain::rule::Wait;
 use crate::domain::{
-    AlertState, Change, Decision, Diagnosis, Ended, KnownTask, Outcome, OutcomeSet, Redactor, Rule, RuleVerdict,
-    Silences, Stamp, Status, Suppression, Task, Verdict, WebPages, Why, decide, observe,
+    AlertState, Change, Decision, Diagnosis, Outcome, Redactor, Rule, RuleVerdict, Silences, Stamp, Status,
+    Suppression, Task, Verdict, WebPages, Why, decide, observe,
 };
 
 /// A page of a poll with all that is needed to decide it.
@@ -107,9 +108,9 @@ fn record_page(tx: &Transaction<'_>, page: &PageToRecord) -> rusqlite::Result<Re
     let mut recorded = Recorded::default();
     let silences = Silences::new(silences::open(tx)?, page.now, page.server_now);
     let hidden_from = monitor::hidden_from(tx)?;
-    let mut rule_set = None;
+    let (mut rule_set, mut of_page, mut beside) = (None, OfPage::new(tx)?, Beside::of(tx)?);
     for task in &page.tasks {
-        let known = known_task(tx, &task.id)?;
+        let known = read_known(&mut of_page.known, &task.id)?;
         let is_past = task.has_system_tag("hidden") && hidden_from.is_some_and(|from| task.status_changed < from);
         let is_watched = page.watching == Watching::Outcomes && !is_past;
         let rules: &[Rule] = if is_watched { &page.rules } else { &[] };
@@ -118,18 +119,23 @@ fn record_page(tx: &Transaction<'_>, page: &PageToRecord) -> rusqlite::Result<Re
             continue;
         }
         recorded.changed += 1;
-        save_task(tx, task, &decision.observation.known, page.now)?;
+        write_task(&mut of_page.task, task, &decision.observation.known, page.now)?;
         let asked = match (decision.said.is_empty(), rule_set) {
             (true, _) => None,
             (false, None) => Some(rule_sets::number_of(tx, rules, page.now)?),
             (false, known) => known,
         };
         rule_set = asked.or(rule_set);
-        save_transition(tx, task, &decision, asked, is_watched, page.now)?;
-        recorded.alerts.extend(waiting::drop_retried(tx, task, &decision)?);
+        write_transition(&mut of_page.transition, task, &decision, asked, is_watched, page.now)?;
+        if beside.on_hold {
+            recorded.alerts.extend(waiting::drop_retried(tx, task, &decision)?);
+        }
         save_verdicts(tx, task, &decision, page, &mut recorded)?;
-        threads::note(tx, &task.id, &decision.observation, rules)?;
-        if task.status != Status::InProgress {
+        beside.on_hold |= !decision.verdicts.is_empty();
+        if beside.threads {
+            threads::note(tx, &task.id, &decision.observation, rules)?;
+        }
+        if beside.stuck && task.status != Status::InProgress {
             stuck::forget_task(tx, &task.id)?;
         }
     }
@@ -142,64 +148,45 @@ fn record_page(tx: &Transaction<'_>, page: &PageToRecord) -> rusqlite::Result<Re
     Ok(recorded)
 }
 
-pub(super) const KNOWN_TASK: &str = "SELECT run, status, status_changed, run_outcomes, ended_outcome, ended_changed,
-    ended_started, ended_active FROM tasks WHERE task_id = ?1";
-
-/// What is remembered of a task.
-pub(super) fn known_task(connection: &Connection, task_id: &str) -> rusqlite::Result<Option<KnownTask>> {
-    let mut statement = connection.prepare_cached(KNOWN_TASK)?;
-    statement
-        .query_row([task_id], |row| {
-            let ended = match row.get::<_, Option<String>>("ended_outcome")? {
-                None => None,
-                Some(_) => Some(Ended {
-                    outcome: outcome(row, "ended_outcome")?,
-                    status_changed: stamp(row, "ended_changed")?,
-                    started: maybe_stamp(row, "ended_started")?,
-                    active_duration: row.get("ended_active")?,
-                }),
-            };
-            Ok(KnownTask {
-                run: row.get("run")?,
-                status: Status::parse(&row.get::<_, String>("status")?),
-                status_changed: stamp(row, "status_changed")?,
-                run_outcomes: OutcomeSet::from_bits(row.get("run_outcomes")?),
-                ended,
-            })
-        })
-        .optional()
+/// The statements that each task of a page needs, prepared once for all of them.
+struct OfPage<'tx> {
+    known: CachedStatement<'tx>,
+    task: CachedStatement<'tx>,
+    transition: CachedStatement<'tx>,
 }
 
-pub(super) fn save_task(tx: &Transaction<'_>, task: &Task, known: &KnownTask, now: Stamp) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO tasks (task_id, name, kind, project_id, project, user_id, user, status, status_changed, run,
-                   run_outcomes, ended_outcome, ended_changed, ended_started, ended_active, first_seen_at, last_change_at)
-               VALUES (:task_id, :name, :kind, :project_id, :project, :user_id, :user, :status, :status_changed, :run,
-                   :run_outcomes, :ended_outcome, :ended_changed, :ended_started, :ended_active, :now, :now)
-               ON CONFLICT (task_id) DO UPDATE SET name = excluded.name, kind = excluded.kind,
-                   project_id = excluded.project_id, project = excluded.project, user_id = excluded.user_id,
-                   user = excluded.user, status = excluded.status, status_changed = excluded.status_changed,
-                   run = excluded.run, run_outcomes = excluded.run_outcomes, ended_outcome = excluded.ended_outcome,
-                   ended_changed = excluded.ended_changed, ended_started = excluded.ended_started,
-                   ended_active = excluded.ended_active, last_change_at = excluded.last_change_at";
-    let ended = known.ended.as_ref();
-    tx.prepare_cached(sql)?
-        .execute(named_params! {
-            ":task_id": task.id, ":name": task.name, ":kind": task.kind,
-            ":project_id": task.project.as_ref().map(|project| &project.id), ":project": task.project_label(),
-            ":user_id": task.user.as_ref().map(|user| &user.id), ":user": task.user_label(),
-            ":status": known.status.as_str(), ":status_changed": known.status_changed.as_millis(),
-            ":run": known.run, ":run_outcomes": known.run_outcomes.bits(),
-            ":ended_outcome": ended.map(|ended| ended.outcome.as_str()),
-            ":ended_changed": ended.map(|ended| ended.status_changed.as_millis()),
-            ":ended_started": ended.and_then(|ended| ended.started).map(Stamp::as_millis),
-            ":ended_active": ended.and_then(|ended| ended.active_duration),
-            ":now": now.as_millis(),
+impl<'tx> OfPage<'tx> {
+    fn new(tx: &'tx Transaction<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            known: tx.prepare_cached(KNOWN_TASK)?,
+            task: tx.prepare_cached(SAVE_TASK)?,
+            transition: tx.prepare_cached(SAVE_TRANSITION)?,
         })
-        .map(drop)
+    }
 }
 
-fn save_transition(
-    tx: &Transaction<'_>,
+/// What there may be about the tasks of a page beside their rows: mostly nothing, and then no task asks for it.
+struct Beside {
+    on_hold: bool,
+    threads: bool,
+    stuck: bool,
+}
+
+impl Beside {
+    fn of(tx: &Transaction<'_>) -> rusqlite::Result<Self> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM alerts WHERE hold_until IS NOT NULL), EXISTS (SELECT 1 FROM threads),
+                       EXISTS (SELECT 1 FROM stuck) OR EXISTS (SELECT 1 FROM iterations)";
+        let beside = |row: &Row<'_>| Ok(Self { on_hold: row.get(0)?, threads: row.get(1)?, stuck: row.get(2)? });
+        tx.prepare_cached(sql)?.query_row([], beside)
+    }
+}
+
+const SAVE_TRANSITION: &str =
+    "INSERT INTO transitions (task_id, run, change, status, status_changed, reason, message, seen_at, rule_set_id, said)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+
+fn write_transition(
+    statement: &mut Statement<'_>,
     task: &Task,
     decision: &Decision,
     rule_set: Option<i64>,
@@ -212,10 +199,7 @@ fn save_transition(
         Change::Moved => "moved",
         Change::Ended(_) => "ended",
     };
-    let sql = "INSERT INTO transitions
-                   (task_id, run, change, status, status_changed, reason, message, seen_at, rule_set_id, said)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-    tx.prepare_cached(sql)?
+    statement
         .execute(params![
             task.id,
             decision.observation.known.run,

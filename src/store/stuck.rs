@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
-use super::pages::{known_task, save_task};
+use super::known_tasks::{known_task, save_task};
 use super::rows::unreadable;
 use super::{RecordedAlert, Store, StoreError, channels, silences, threads, waiting};
 use crate::domain::rule::Wait;
