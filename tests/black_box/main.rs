@@ -31,6 +31,7 @@ mod digests;
 mod dry_run;
 mod everyday;
 mod explain;
+mod explain_answers;
 mod filters;
 mod floods;
 mod follow;
