@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::deliver::{Deliverer, is_channel_id};
 use super::error::MonitorError;
+use super::setup;
 use crate::domain::message::for_incoming_webhook;
 use crate::domain::{Destination, Lane, Rule};
 use crate::store::{ChannelRecord, NewDelivery};
@@ -139,8 +140,9 @@ impl Deliverer {
         {
             return Ok(known.clone());
         }
-        let found = self.slack.find_channel(channel).await?;
-        let found = found.ok_or_else(|| MonitorError::NoChannel { channel: channel.to_owned() })?;
+        let Some(found) = self.slack.find_channel(channel).await? else {
+            return Err(setup::not_found(&self.slack, channel).await);
+        };
         crate::crash::point("channel_found");
         if record.channel_id.as_ref() != Some(&found.id) {
             self.store.remember_channel(channel, &found.id).await?;

@@ -77,7 +77,16 @@ pub async fn check_slack(slack: &slack::Client, channel: &str) -> Result<Option<
     }
     match slack.find_channel(channel).await? {
         Some(found) => Ok(Some(found.id)),
-        None => Err(MonitorError::NoChannel { channel: channel.to_owned() }),
+        None => Err(not_found(slack, channel).await),
+    }
+}
+
+/// Why no living channel of this name was found: one that is archived has a way out of its own.
+pub(super) async fn not_found(slack: &slack::Client, channel: &str) -> MonitorError {
+    let channel = channel.to_owned();
+    match slack.find_archived_channel(&channel).await {
+        Ok(Some(_)) => MonitorError::ArchivedChannel { channel },
+        Ok(None) | Err(_) => MonitorError::NoChannel { channel },
     }
 }
 

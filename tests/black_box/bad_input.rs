@@ -142,7 +142,7 @@ fn what_slack_refuses_on_a_fresh_database() {
         ("C0NOSUCH00", "`C0NOSUCH00`"),
         ("secret", "given by its ID"),
         ("C0SECRET00", "must be invited"),
-        ("old", "`old`"),
+        ("old", "`old` is archived"),
         ("C0OLD00000", "is archived"),
     ] {
         refused(&world, &["--channel", channel], &[], 4, &[named]);

@@ -251,7 +251,7 @@ fn alerts_that_wait_for_somebody() {
     world.once(&[]);
     world.slack.change_channel(CHANNEL, |channel| channel.archived = true);
     world.failed_task("held back");
-    world.once(&[]);
+    world.once(&["--deliver-timeout", "2s"]);
     let ended = check(&world, &[]);
     assert_failed(&ended, 4, &["is archived", "-> unarchive it"]);
     assert!(ended.stdout.contains("1 held -> see why: clearml-alerts history --state held"), "{ended:?}");

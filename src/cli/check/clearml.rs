@@ -81,7 +81,7 @@ async fn projects(set: &RuleSet, client: &Client) -> Vec<Item> {
         }
         for pattern in filter.patterns() {
             let found = monitor::find_projects(pattern, rule.conditions.include_hidden, client).await;
-            items.push(found_projects(&asked(pattern, rule, set.of_file), found));
+            items.push(found_projects(&asked(pattern, rule, set.of_file), set.of_file, found));
         }
     }
     items
@@ -96,11 +96,15 @@ fn asked(pattern: &ProjectPattern, rule: &Rule, of_file: bool) -> String {
     }
 }
 
-pub(super) fn found_projects(asked: &str, found: Result<Vec<Named>, MonitorError>) -> Item {
+pub(super) fn found_projects(asked: &str, of_file: bool, found: Result<Vec<Named>, MonitorError>) -> Item {
     match found {
         Ok(found) if found.is_empty() => {
-            let mend = "--project is a regular expression on full project names, case-sensitive: correct it, or leave \
-                        it out to watch every project";
+            let mend = if of_file {
+                "patterns are compared with full project names, case-sensitive: correct it, or delete it from the rule"
+            } else {
+                "--project is a regular expression on full project names, case-sensitive: correct it, or leave it out to \
+                 watch every project"
+            };
             Item::failed(Area::Clearml, "projects", format!("{asked} matches none"), mend).by_the_user()
         }
         Ok(found) => {
@@ -110,7 +114,11 @@ pub(super) fn found_projects(asked: &str, found: Result<Vec<Named>, MonitorError
             Item::ok(Area::Clearml, "projects", format!("{asked} matches {count}: {}{more}", names.join(", ")))
         }
         Err(MonitorError::BadPattern { message, .. }) => {
-            let mend = "write --project as a regular expression of Python's, or escape it with `\\`";
+            let mend = if of_file {
+                "write a regular expression of Python's after `re:`, or escape it with `\\`"
+            } else {
+                "write --project as a regular expression of Python's, or escape it with `\\`"
+            };
             let found = format!("the server cannot read {asked}: {message}");
             Item::failed(Area::Clearml, "projects", found, mend).by_the_user()
         }

@@ -38,7 +38,10 @@ pub(super) async fn look(settled: &Settled, context: &Context, deep: bool) -> Ve
     let Some(path) = settled.database.as_ref().map(|database| database.path.clone()) else { return Vec::new() };
     let mut items: Vec<Item> = network_file_system(&path, context.environment()).into_iter().collect();
     if !path.exists() {
-        items.push(not_there(&path));
+        items.push(match Store::open(&path, crate::store::Access::Read, "") {
+            Err(error @ StoreError::Orphaned { .. }) => Item::database_error("file", &error),
+            _ => not_there(&path),
+        });
         return items;
     }
     items.extend(file(&path));

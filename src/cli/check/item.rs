@@ -130,7 +130,9 @@ impl Item {
 
     pub(super) fn database_error(item: &str, error: &crate::store::StoreError) -> Self {
         let told = error.to_string();
-        let (found, mend) = if told.contains("; ") { split(&told, "; ") } else { split(&told, ": ") };
+        // Advice of more than a few words is a sentence of its own, with marks within it.
+        let mark = [". ", "; "].into_iter().find(|mark| told.contains(mark)).unwrap_or(": ");
+        let (found, mend) = split(&told, mark);
         Self::failed(Area::Database, item, found, mend)
     }
 }

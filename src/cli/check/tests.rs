@@ -126,11 +126,11 @@ fn clearml_in_every_state() {
             .into_iter()
             .filter_map(|seconds| clearml::clock(Some(now()), Stamp::from_millis(NOW + seconds * 1_000))),
     );
-    items.push(clearml::found_projects("`vision`", Ok(many)));
-    items.push(clearml::found_projects("`vision/sam`", Ok(vec![named("vision/sam")])));
-    items.push(clearml::found_projects("`visoin`", Ok(Vec::new())));
-    items.push(clearml::found_projects("`(`", Err(bad_pattern)));
-    items.push(clearml::found_projects("`vision`", Err(unreachable().into())));
+    items.push(clearml::found_projects("`vision`", false, Ok(many)));
+    items.push(clearml::found_projects("`vision/sam`", false, Ok(vec![named("vision/sam")])));
+    items.push(clearml::found_projects("`visoin`", false, Ok(Vec::new())));
+    items.push(clearml::found_projects("`(`", false, Err(bad_pattern)));
+    items.push(clearml::found_projects("`vision`", false, Err(unreachable().into())));
     items.push(clearml::found_user("--include-users", "Ada", true));
     items.push(clearml::found_user("--exclude-users", "Adda", false));
     items.push(clearml::found_queue("services", Ok(Some(vec!["gpu-1:services".to_owned()]))));

@@ -171,6 +171,6 @@ impl Answers<'_> {
 fn not_yet_polled(record: &MonitorRecord) -> String {
     match record.last_poll_at {
         Some(at) => format!("it is not recorded yet: the last good poll was noted at {at}; the next one sees it"),
-        None => "it is not recorded yet: no poll has gone through".to_owned(),
+        None => "it is not recorded yet: no poll has gone through since the watch began".to_owned(),
     }
 }
