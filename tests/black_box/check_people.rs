@@ -38,7 +38,7 @@ fn owners_who_are_known_by_address_and_by_id() {
     ok       slack     scope im:history: granted
     ok       slack     scope im:write: granted
     ok       slack     scope users:read.email: granted
-    ok       slack     users: 2 of 2 lead to a person
+    ok       slack     users: 2 of 2 lead to a person (1 by Slack user ID, taken as it stands)
     ok       slack     channel: #ml-alerts (C0MLALERTS, public), the bot is in it
     ");
 }
@@ -61,6 +61,27 @@ fn an_address_that_nobody_has() {
     world.slack.add_person("Grace", "grace@example.com");
     assert_well(&check(&world, "Ada = 'ada@example.com'\nGrace = 'grace@example.com'", TO_OWNERS));
     assert_well(&check(&world, &format!("Ada = '{ada}'\nGrace = 'grace@example.com'"), TO_OWNERS));
+}
+
+/// Slack tells who an ID is only to apps that may read everybody's profile, so that its first alert tells.
+#[test]
+fn an_id_that_nobody_has() {
+    let world = World::new();
+    let ended = check(&world, "Ada = 'U0NOBODY00'", TO_OWNERS);
+    assert_well(&ended);
+    insta::assert_snapshot!(people(&world, &ended), @r"
+    ok       slack     scope im:history: granted
+    ok       slack     scope im:write: granted
+    ok       slack     users: 1 of 1 lead to a person (1 by Slack user ID, taken as it stands)
+    ok       slack     channel: #ml-alerts (C0MLALERTS, public), the bot is in it
+    ");
+    let once = ["once", "--config", "config.toml"];
+    assert_eq!(world.run(&once).code, 0);
+    world.failed_task("resnet50");
+    assert_eq!(world.run(&once).code, 0);
+    let reason = world.history(&[])[0]["reason"].as_str().unwrap().to_owned();
+    insta::assert_snapshot!(reason, @"Slack delivers nothing to owner Ada (channel_not_found)");
+    world.assert_alerts(&["resnet50"]);
 }
 
 #[test]

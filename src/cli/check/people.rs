@@ -45,7 +45,8 @@ pub(super) async fn look(slack: &Client, identity: &Identity, users: &UserMap, w
     if identity.grants("users:read.email") == Some(false) {
         return items;
     }
-    let mut found = users.0.len() - emails.len();
+    let by_id = users.0.len() - emails.len();
+    let mut found = by_id;
     for (user, email) in emails {
         match slack.find_person(email).await {
             Ok(Some(_)) => found += 1,
@@ -61,7 +62,9 @@ pub(super) async fn look(slack: &Client, identity: &Identity, users: &UserMap, w
         }
     }
     if !users.0.is_empty() {
-        items.push(Item::ok(Area::Slack, "users", format!("{found} of {} lead to a person", users.0.len())));
+        let unasked =
+            if by_id == 0 { String::new() } else { format!(" ({by_id} by Slack user ID, taken as it stands)") };
+        items.push(Item::ok(Area::Slack, "users", format!("{found} of {} lead to a person{unasked}", users.0.len())));
     }
     items
 }
