@@ -34,7 +34,9 @@ fn the_page_the_heartbeat_and_the_watch_of_the_file_are_as_it_says() {
     let running = start(&world, &config, &[("READERS", "0123456789abcdef"), ("HEART", &secret)]);
     let pages = Pages::of(&running);
     assert_eq!(pages.get("/").status, 401);
-    assert_eq!(pages.ask("GET", "/", &[("Authorization", "Bearer 0123456789abcdef")]).status, 200);
+    let token = ("Authorization", "Bearer 0123456789abcdef");
+    // Until the database is open, the page says that it is not.
+    wait_until("the page", || pages.ask("GET", "/", &[token]).status == 200);
     wait_until("a heartbeat", || !heart.asked().is_empty());
     world.config(&format!("{}{RULE}[[rule]]\nname = 'another'\n", file(service)));
     running.wait_for_log("other rules from now on");
