@@ -1,6 +1,9 @@
 //! Pages: one transaction each, the same page again changes nothing, and a failed one moved nothing.
 
-use clearml_alerts::domain::{AlertState, Cause, Outcome, Stamp, Task, Why};
+use std::time::Duration;
+
+use clearml_alerts::domain::rule::Timing;
+use clearml_alerts::domain::{AlertState, Cause, Outcome, Rule, Stamp, Task, Why};
 use clearml_alerts::store::{DeliveryKind, NewDelivery, StoreError, Watching};
 
 use crate::support::{Place, Short, at, message, page_of, rule, rule_to, task, wait};
@@ -218,4 +221,16 @@ fn why_a_task_ended_is_recorded_from_the_row_and_known_better_with_its_message()
         ["crash: KeyError: 'x'", "crash: ValueError: password=***", "none"],
         "a refused message changes nothing"
     );
+}
+
+/// Whether anything is on hold is asked once a page; what the page itself puts there counts, too.
+#[test]
+fn a_failure_on_hold_is_dropped_by_its_retry_within_the_same_page() {
+    let place = Place::new();
+    let store = place.own();
+    let timing = Timing { hold: Some(Duration::from_mins(10)), ..Timing::default() };
+    let tasks = [task("t", "failed", 1_000), task("t", "queued", 2_000)];
+    let recorded = store.record(page_of(&tasks, vec![Rule { timing, ..rule() }], Watching::Outcomes)).unwrap();
+    assert_eq!(recorded.alerts.len(), 2, "{recorded:?}");
+    assert_eq!(store.texts("SELECT state || ' ' || filter FROM alerts"), ["suppressed retried"]);
 }
